@@ -83,3 +83,182 @@ class Code(StrEnum):
     KEYS_UNAVAILABLE = "keys_unavailable"
     REVOCATION_UNAVAILABLE = "revocation_unavailable"
     CHECK_FAILED = "check_failed"
+
+
+class Answer(NamedTuple):
+    """What the client of a denied request is told: status, RFC 6750 error code, one fixed sentence."""
+
+    status: int
+    error: str | None
+    description: str | None
+
+
+# The sentences are fixed, so that nothing of a token or of our settings can leak through them,
+# and hold only characters that RFC 6750 section 3 allows in error_description.
+ANSWERS: Mapping[Code, Answer] = {
+    Code.NO_CREDENTIALS: Answer(401, None, None),
+    Code.MALFORMED_CREDENTIALS: Answer(
+        400, "invalid_request", "The Authorization header must be the word Bearer, a space, and one token"
+    ),
+    Code.REPEATED_CREDENTIALS: Answer(400, "invalid_request", "The request carries more than one token"),
+    Code.CREDENTIALS_TOO_LARGE: Answer(400, "invalid_request", "The token is too large"),
+    Code.MALFORMED_TOKEN: Answer(401, "invalid_token", "The token is not a well-formed JWT"),
+    Code.OPAQUE_TOKEN: Answer(401, "invalid_token", "The token is opaque; this API takes JWT access tokens"),
+    Code.ENCRYPTED_TOKEN: Answer(
+        401, "invalid_token", "The token is encrypted; this API takes signed JWT access tokens"
+    ),
+    Code.UNSUPPORTED_HEADER: Answer(
+        401, "invalid_token", "The token header asks for something this API does not support"
+    ),
+    Code.ID_TOKEN: Answer(401, "invalid_token", "This is an ID token; this API takes access tokens"),
+    Code.WRONG_TYPE: Answer(401, "invalid_token", "The token is not of the type of an access token"),
+    Code.ALGORITHM_NOT_ALLOWED: Answer(
+        401, "invalid_token", "The token is signed with an algorithm that this API does not accept"
+    ),
+    Code.KEY_UNKNOWN: Answer(
+        401, "invalid_token", "The token is signed with a key that its issuer does not list"
+    ),
+    Code.BAD_SIGNATURE: Answer(401, "invalid_token", "The signature of the token does not verify"),
+    Code.WRONG_ISSUER: Answer(
+        401, "invalid_token", "The token comes from an issuer that this API does not accept"
+    ),
+    Code.WRONG_AUDIENCE: Answer(401, "invalid_token", "The token is meant for another audience"),
+    Code.EXPIRED: Answer(401, "invalid_token", "The token has expired"),
+    Code.NOT_YET_VALID: Answer(401, "invalid_token", "The token is not valid yet"),
+    Code.MISSING_CLAIM: Answer(401, "invalid_token", "The token lacks a claim that this API needs"),
+    Code.BAD_CLAIM: Answer(401, "invalid_token", "A claim of the token has the wrong type or form"),
+    Code.SENDER_CONSTRAINED: Answer(
+        401, "invalid_token", "The token is bound to a key of its client; this API takes plain bearer tokens"
+    ),
+    Code.REVOKED: Answer(401, "invalid_token", "The token has been revoked"),
+    Code.SCOPE_MISSING: Answer(
+        403, "insufficient_scope", "The token does not grant what this operation needs"
+    ),
+    Code.SCOPE_IN_OTHER_CLAIM: Answer(
+        403, "insufficient_scope", "The token does not grant what this operation needs"
+    ),
+    Code.SCOPE_CLAIM_UNREADABLE: Answer(
+        403, "insufficient_scope", "The token does not grant what this operation needs"
+    ),
+    Code.REFUSED_BY_CHECK: Answer(
+        403, "insufficient_scope", "The token does not grant what this operation needs"
+    ),
+    Code.KEYS_UNAVAILABLE: Answer(
+        503, "temporarily_unavailable", "The keys of the issuer are out of reach; try again later"
+    ),
+    Code.REVOCATION_UNAVAILABLE: Answer(
+        503, "temporarily_unavailable", "Whether the token is revoked cannot be told now; try again later"
+    ),
+    Code.CHECK_FAILED: Answer(
+        503, "temporarily_unavailable", "Whether this is permitted cannot be told now; try again later"
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One failed check, as data.
+
+    `detail` is a sentence for the log; it never holds the token, and values of the token in it are quoted
+    and cut. `hint` says what to write instead, where we know. `expected` and `found` are for programs.
+    """
+
+    code: Code
+    detail: str
+    claim: str | None = None
+    expected: object = None
+    found: object = None
+    hint: str | None = None
+
+    @property
+    def answer(self) -> Answer:
+        """What the client is told."""
+        return ANSWERS[self.code]
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.detail}" + (f" Hint: {self.hint}" if self.hint else "")
+
+
+class AccessDenied(JWTAuthzError):
+    """A request that is not let in; `str()` of it is the text for a log, never for a client.
+
+    Attributes:
+        finding: the first failed check; `finding.code` is stable.
+        findings: all that is known, the deciding one first.
+        status: 400, 401, 403 or 503.
+        error: the error code of RFC 6750 section 3.1; None where the RFC wants none.
+        description: one fixed sentence for the client, or None.
+        challenge: the `WWW-Authenticate` challenge, or None (503 has none).
+        required: what the operation needs, all of it: scopes, and {"any_of": [...]} for alternatives.
+        retry_after: seconds, for a 503.
+    """
+
+    def __init__(
+        self,
+        finding: Finding,
+        *,
+        findings: Sequence[Finding] = (),
+        challenge: Challenge | None = None,
+        required: Sequence[object] = (),
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(str(finding))
+        self.finding = finding
+        self.findings: tuple[Finding, ...] = tuple(findings) or (finding,)
+        self.challenge = challenge
+        self.required: tuple[object, ...] = tuple(required)
+        self.retry_after = retry_after
+        self.status, self.error, self.description = finding.answer
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers of the answer: the challenge, or when to try again."""
+        headers = {"Cache-Control": "no-store"}
+        if self.challenge is not None:
+            headers["WWW-Authenticate"] = str(self.challenge)
+        if self.retry_after is not None:
+            headers["Retry-After"] = str(max(1, round(self.retry_after)))
+        return headers
+
+    @property
+    def body(self) -> dict[str, object]:
+        """The JSON body of the answer, with the member names of RFC 6749 section 5.2."""
+        body: dict[str, object] = {"error": self.error or "unauthorized"}
+        body["error_description"] = self.description or "This operation needs an access token"
+        if self.status == 403 and self.required:
+            body["required"] = list(self.required)
+        return body
+
+
+class InvalidRequest(AccessDenied):
+    """400: credentials that are malformed or stand there twice (RFC 6750 section 3.1, invalid_request)."""
+
+
+class NoCredentials(AccessDenied):
+    """401 without an error code: no token, or another scheme (RFC 6750 section 3.1)."""
+
+
+class InvalidToken(AccessDenied):
+    """401: any defect of the token (RFC 6750 section 3.1, invalid_token)."""
+
+
+class InsufficientScope(AccessDenied):
+    """403: the token is good and may not do this (RFC 6750 section 3.1, insufficient_scope)."""
+
+
+class ServiceUnavailable(AccessDenied):
+    """503: the token can't be judged now (RFC 9110 section 15.6.4); clients keep it and try again."""
+
+
+_CLASSES: Mapping[tuple[int, str | None], type[AccessDenied]] = {
+    (400, "invalid_request"): InvalidRequest,
+    (401, None): NoCredentials,
+    (401, "invalid_token"): InvalidToken,
+    (403, "insufficient_scope"): InsufficientScope,
+    (503, "temporarily_unavailable"): ServiceUnavailable,
+}
+
+
+def denial_class(finding: Finding) -> type[AccessDenied]:
+    """The exception class for a finding."""
+    return _CLASSES[finding.answer[:2]]

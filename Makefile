@@ -1,0 +1,65 @@
+# The tasks of this repository. `make demo` and `make test` need nothing but make and a Python of 3.11 or newer:
+# what else they use goes into a virtual environment, .venv, which is made when it is first needed.
+#
+#   make demo        a real API and a real issuer answer a dozen requests, and say why
+#   make test        the tests; some of them, with ARGS: make test ARGS="-k scopes"
+#   make lint        ruff: rules and format
+#   make typecheck   mypy
+#   make clean       forget the virtual environment
+#
+# Another Python: make test PYTHON=python3.13
+
+PYTHON ?= python3
+VENV ?= .venv
+ARGS ?=
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+# Stamps: one per set of packages, older than pyproject.toml when that has changed. The first one names
+# the Python's version, so that another PYTHON begins anew.
+MADE := $(VENV)/.made-$(VERSION)
+
+.DELETE_ON_ERROR:
+.PHONY: demo test lint typecheck clean
+
+demo: $(VENV)/.demo
+	$(BIN)/jwtauthz demo $(ARGS)
+
+test: $(VENV)/.test
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.lint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+typecheck: $(VENV)/.lint
+	$(BIN)/mypy
+
+clean:
+	rm -rf $(VENV)
+
+$(VENV)/.demo: $(MADE) pyproject.toml
+	@echo "Installing jwtauthz and what its demo needs into $(VENV) ..."
+	@$(PIP) install --editable '.[demo]'
+	@touch $@
+
+$(VENV)/.test: $(MADE) pyproject.toml
+	@echo "Installing jwtauthz and what its tests need into $(VENV) ..."
+	@$(PIP) install --editable . --group test
+	@touch $@
+
+$(VENV)/.lint: $(MADE) pyproject.toml
+	@echo "Installing jwtauthz and what its linters need into $(VENV) ..."
+	@$(PIP) install --editable . --group lint
+	@touch $@
+
+$(MADE):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "jwtauthz needs Python 3.11 or newer, and '$(PYTHON)' is none; try: make PYTHON=python3.13" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "'$(PYTHON)' comes without venv; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	@echo "Making a virtual environment in $(VENV) ..."
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(PIP) install --upgrade 'pip>=25.1'  # older ones know no --group
+	@touch $@

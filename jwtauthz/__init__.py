@@ -1,0 +1,52 @@
+"""Authorize API requests by their OAuth 2.0 access tokens, and say why a request was refused.
+
+The doors are modules of their own: `jwtauthz.flask`, `jwtauthz.starlette`, `jwtauthz.fastapi`.
+"""
+
+from .errors import (
+    AccessDenied,
+    Code,
+    ConfigurationError,
+    Finding,
+    InsufficientScope,
+    InvalidRequest,
+    InvalidToken,
+    JWTAuthzError,
+    KeySetUnavailable,
+    NoCredentials,
+    ServiceUnavailable,
+)
+from .issuer import Issuer
+from .keys.jwk import KeySet
+from .keys.remote import RemoteKeySet
+from .policy import Decision, Requirement, all_of, any_of, authenticated
+from .request import Request
+from .resource_server import ResourceServer
+from .token import VerifiedToken
+from .verifier import Verifier
+
+__all__ = [
+    "AccessDenied",
+    "Code",
+    "ConfigurationError",
+    "Decision",
+    "Finding",
+    "InsufficientScope",
+    "InvalidRequest",
+    "InvalidToken",
+    "Issuer",
+    "JWTAuthzError",
+    "KeySet",
+    "KeySetUnavailable",
+    "NoCredentials",
+    "RemoteKeySet",
+    "Request",
+    "Requirement",
+    "ResourceServer",
+    "ServiceUnavailable",
+    "VerifiedToken",
+    "Verifier",
+    "all_of",
+    "any_of",
+    "authenticated",
+]

@@ -1,0 +1,62 @@
+"""The `WWW-Authenticate` challenge, as data and as text (RFC 6750 section 3, RFC 9110 section 11)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .errors import Answer
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """One challenge: the scheme Bearer and its parameters, each name once, in the order they are sent."""
+
+    parameters: tuple[tuple[str, str], ...]
+    scheme: str = "Bearer"
+
+    def __str__(self) -> str:
+        return f"{self.scheme} " + ", ".join(f'{name}="{_quote(value)}"' for name, value in self.parameters)
+
+    def __getitem__(self, name: str) -> str:
+        return dict(self.parameters)[name]
+
+    def get(self, name: str) -> str | None:
+        """The value of a parameter, or None."""
+        return dict(self.parameters).get(name)
+
+
+def challenge_for(answer: Answer, *, realm: str, scope: Sequence[str] = ()) -> Challenge | None:
+    """The challenge that goes with an answer; 503 has none, for nothing is wrong with the credentials."""
+    if answer.status == 503:
+        return None
+    parameters = [("realm", realm)]
+    if answer.error:
+        parameters.append(("error", answer.error))
+    if answer.description:
+        parameters.append(("error_description", answer.description))
+    if answer.status == 403 and scope:
+        parameters.append(("scope", " ".join(scope)))
+    return Challenge(tuple(parameters))
+
+
+def realm_name(realm: object) -> str:
+    """The realm that a setting means (RFC 9110 section 11.5).
+
+    Raises:
+        ConfigurationError: it is empty or holds something that a header can't carry.
+    """
+    if isinstance(realm, str) and realm and realm.isascii() and realm.isprintable():
+        return realm
+    raise ConfigurationError(
+        f"realm={realm!r} can't stand in a header. Write a few printable ASCII characters."
+    )
+
+
+def _quote(value: str) -> str:
+    return value.replace("\\", "\\\\").replace('"', '\\"')

@@ -1,0 +1,345 @@
+"""The rules a token must meet: one function per rule, each giving a `Finding` or None.
+
+`verify` stops at the first finding, an explanation runs them all; both walk the same tuples. Every rule is
+pure: it gets the token, the `Rules` of the token's own issuer, and the time in seconds since 1970.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import isfinite
+from typing import TYPE_CHECKING, Any, Final
+
+from .errors import Code, Finding
+from .token import MAX_KEY_ID
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from .token import UnverifiedToken
+
+    Check = Callable[[UnverifiedToken, "Rules", float], Finding | None]
+
+ALGORITHMS: Final = frozenset(
+    {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519"}
+)
+
+# Media types of an access token (RFC 9068 section 2.1; RFC 7519 section 5.1 for the plain one).
+_ACCESS_TOKEN_TYPES: Final = frozenset({"at+jwt", "application/at+jwt"})
+_PLAIN_TYPES: Final = frozenset({"jwt", "application/jwt"}) | _ACCESS_TOKEN_TYPES
+# Only ID tokens carry these (OpenID Connect Core sections 2, 3.1.3.6, 3.3.2.11).
+_ID_TOKEN_CLAIMS: Final = ("nonce", "at_hash", "c_hash", "s_hash")
+# Integers beyond this do not fit into a float, and arithmetic with them would raise.
+_MAX_DATE: Final = 1 << 63
+_RFC9068_CLAIMS: Final = ("iss", "exp", "aud", "sub", "client_id", "iat", "jti")
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What one issuer's tokens are checked against; plain values, made once."""
+
+    issuer: str
+    audiences: frozenset[str]
+    algorithms: frozenset[str]
+    leeway: float
+    profile: str
+
+
+def show(value: object, limit: int = 120) -> str:
+    """A value of an unverified token for a log: escaped, so that it can forge no line, and cut."""
+    text = ascii(value)
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+# ── the header: what can be said before a key is looked for ──
+
+
+def critical_header(token: UnverifiedToken, rules: Rules, now: float) -> Finding | None:
+    """`crit`, `b64` and `zip` change the meaning of a token; we support none (RFC 7515 section 4.1.11)."""
+    members = token.header.members
+    for name in ("crit", "b64", "zip", "enc"):
+        if name in members:
+            return Finding(
+                Code.UNSUPPORTED_HEADER, f"The token header holds {name!r}, which this API does not support."
+            )
+    content_type = members.get("cty")
+    if content_type is not None and str(content_type).lower().removeprefix("application/") == "jwt":
+        return Finding(
+            Code.UNSUPPORTED_HEADER, "The token holds another token (cty: JWT); nesting is not supported."
+        )
+    return None
+
+
+def algorithm(token: UnverifiedToken, rules: Rules, now: float) -> Finding | None:
+    """`alg` is on the issuer's list, letter by letter (RFC 8725 section 3.1)."""
+    alg = token.header.algorithm
+    if type(alg) is str and alg in rules.algorithms:
+        return None
+    allowed = sorted(rules.algorithms)
+    hint = None
+    if type(alg) is str and alg in ALGORITHMS:
+        hint = f"If the issuer really signs with {alg}, write Issuer(..., algorithms=({alg!r},))."
+    elif type(alg) is str and alg.startswith("HS"):
+        hint = (
+            "The token is signed with a shared secret. Set the signing algorithm of the API to RS256 at the "
+            "issuer; an API that takes keys from a JWKS must never take HMAC."
+        )
+    return Finding(
+        Code.ALGORITHM_NOT_ALLOWED,
+        f"The token says alg {show(alg)}; allowed for this issuer: {', '.join(allowed)}.",
+        expected=allowed,
+        found=alg,
+        hint=hint,
+    )
+
+
+def key_id(token: UnverifiedToken, rules: Rules, now: float) -> Finding | None:
+    """`kid`, if it is there, is a short printable string (RFC 7515 section 4.1.4, RFC 8725 section 3.10)."""
+    kid = token.header.key_id
+    if kid is None:
+        if "kid" not in token.header.members:
+            return None
+    elif type(kid) is str and len(kid) <= MAX_KEY_ID and kid.isprintable():
+        return None
+    return Finding(
+        Code.MALFORMED_TOKEN, f"The key ID (kid) is {show(kid)}, no printable string of 1 to {MAX_KEY_ID}."
+    )
+
+
+def token_type(token: UnverifiedToken, rules: Rules, now: float) -> Finding | None:
+    """`typ` is that of an access token (RFC 9068 section 4, RFC 8725 section 3.11)."""
+    typ = token.header.type
+    strict = rules.profile == "rfc9068"
+    if typ is None and "typ" not in token.header.members and not strict:
+        return None
+    if type(typ) is str and typ.lower() in (_ACCESS_TOKEN_TYPES if strict else _PLAIN_TYPES):
+        return None
+    expected = "at+jwt" if strict else "none, JWT or at+jwt"
+    return Finding(
+        Code.WRONG_TYPE,
+        f"The token says typ {show(typ)}; an access token here has typ {expected}.",
+        expected=expected,
+        found=typ,
+    )
+
+
+# ── the claims: worth reading once the signature holds ──
+
+
+def issuer(token: UnverifiedToken, rules: Rules, now: float) -> Finding | None:
+    """`iss` is the issuer, code point by code point (RFC 9068 section 4)."""
+    found = token.claims.get("iss")
+    if type(found) is str and found == rules.issuer:
+        return None
+    return wrong_issuer(token, [rules.issuer])
+
+
+def wrong_issuer(token: UnverifiedToken, expected: Sequence[str]) -> Finding:
+    """The finding for a token that comes from none of the expected issuers."""
+    found = token.claims.get("iss")
+    if found is None:
+        return Finding(Code.MISSING_CLAIM, "The token has no issuer (iss).", "iss", list(expected), found)
+    hint = None
+    if isinstance(found, str):
+        for url in expected:
+            if found.rstrip("/") == url.rstrip("/"):
+                hint = (
+                    f"They differ by the slash at the end. Write issuer={found[:200]!r}, as the token does."
+                )
+    return Finding(
+        Code.WRONG_ISSUER,
+        f"The token comes from {show(found)}; accepted: {', '.join(map(repr, expected))}.",
+        "iss",
+        list(expected),
+        found,
+        hint,
+    )
+
+
+def audience(token: UnverifiedToken, rules: Rules, now: float) -> Finding | None:
+    """`aud` names this API, code point by code point (RFC 7519 section 4.1.3, RFC 9068 section 4)."""
+    found = token.claims.get("aud")
+    if type(found) is str:
+        if found in rules.audiences:
+            return None
+    elif type(found) is list:
+        for element in found:
+            if type(element) is str and element in rules.audiences:
+                return None
+    expected = sorted(rules.audiences)
+    if found is None:
+        return Finding(
+            Code.MISSING_CLAIM,
+            "The token has no audience (aud), so it may be meant for any API.",
+            "aud",
+            expected,
+            found,
+            f"Ask the issuer for a token for this API: audience (or resource) {expected[0]!r}.",
+        )
+    return Finding(
+        Code.WRONG_AUDIENCE,
+        f"The token is meant for {show(found)}; this API is {' or '.join(map(repr, expected))}.",
+        "aud",
+        expected,
+        found,
+        f"Ask the issuer for a token for this API: audience (or resource) {expected[0]!r}.",
+    )
+
+
+def _number(claims: Mapping[str, Any], name: str) -> float | Finding | None:
+    """A NumericDate claim: a JSON number that is a number (RFC 7519 section 2), None where it is absent."""
+    value = claims.get(name)
+    if type(value) is int and -_MAX_DATE < value < _MAX_DATE:
+        return value
+    if type(value) is float and isfinite(value):
+        return value
+    if value is None and name not in claims:
+        return None
+    return Finding(
+        Code.BAD_CLAIM,
+        f"The claim {name!r} is {show(value)}; it must be a JSON number.",
+        name,
+        "a number",
+        value,
+    )
+
+
+def expiry(token: UnverifiedToken, rules: Rules, now: float) -> Finding | None:
+    """`exp` is there and not reached (RFC 7519 section 4.1.4, RFC 9068 section 4)."""
+    exp = _number(token.claims, "exp")
+    if isinstance(exp, Finding):
+        return exp
+    if exp is None:
+        return Finding(
+            Code.MISSING_CLAIM,
+            "The token has no expiry (exp), so it would be good for ever.",
+            "exp",
+            "a number",
+        )
+    if now < exp + rules.leeway:
+        return None
+    return Finding(
+        Code.EXPIRED,
+        f"The token expired {now - exp:,.0f} s ago (leeway {rules.leeway:g} s).",
+        "exp",
+        now,
+        exp,
+    )
+
+
+def not_before(token: UnverifiedToken, rules: Rules, now: float) -> Finding | None:
+    """`nbf`, if it is there, is reached (RFC 7519 section 4.1.5)."""
+    nbf = _number(token.claims, "nbf")
+    if nbf is None or (not isinstance(nbf, Finding) and nbf - rules.leeway <= now):
+        return None
+    if isinstance(nbf, Finding):
+        return nbf
+    return Finding(Code.NOT_YET_VALID, f"The token is valid in {nbf - now:,.0f} s (nbf).", "nbf", now, nbf)
+
+
+def issued_at(token: UnverifiedToken, rules: Rules, now: float) -> Finding | None:
+    """`iat`, if it is there, is not in the future (RFC 7519 section 4.1.6)."""
+    iat = _number(token.claims, "iat")
+    if iat is None or (not isinstance(iat, Finding) and iat - rules.leeway <= now):
+        return None
+    if isinstance(iat, Finding):
+        return iat
+    return Finding(
+        Code.NOT_YET_VALID,
+        f"The token was issued {iat - now:,.0f} s in the future (iat).",
+        "iat",
+        now,
+        iat,
+        "Compare the clocks of this machine and of the issuer; leeway= allows a few seconds.",
+    )
+
+
+def string_claims(token: UnverifiedToken, rules: Rules, now: float) -> Finding | None:
+    """`sub`, `jti` and `client_id`, where they are there, are strings (RFC 7519 section 4.1, RFC 9068)."""
+    claims = token.claims
+    for name in ("sub", "jti", "client_id"):
+        if name in claims and type(claims[name]) is not str:
+            return Finding(
+                Code.BAD_CLAIM,
+                f"The claim {name!r} is {show(claims[name])}; it must be a string.",
+                name,
+                "a string",
+                claims[name],
+            )
+    return None
+
+
+def required_claims(token: UnverifiedToken, rules: Rules, now: float) -> Finding | None:
+    """All claims that the strict profile asks for are there (RFC 9068 section 2.2)."""
+    if rules.profile == "rfc9068":
+        for name in _RFC9068_CLAIMS:
+            if token.claims.get(name) is None:
+                return Finding(
+                    Code.MISSING_CLAIM,
+                    f"The token has no {name!r}, which profile='rfc9068' asks for.",
+                    name,
+                    list(_RFC9068_CLAIMS),
+                )
+    return None
+
+
+def id_token(token: UnverifiedToken, rules: Rules, now: float) -> Finding | None:
+    """It is no ID token, which says who logged in, not what may be done (RFC 9068 section 5)."""
+    claims = token.claims
+    for name in _ID_TOKEN_CLAIMS:
+        if name in claims:
+            break
+    else:
+        if claims.get("token_use") != "id":
+            return None
+        name = "token_use"
+    typ = token.header.type
+    if type(typ) is str and typ.lower() in _ACCESS_TOKEN_TYPES:
+        return None  # It says of itself, under the signature, that it is an access token.
+    if "scope" in claims or "scp" in claims:
+        return None
+    return Finding(
+        Code.ID_TOKEN,
+        f"The token holds {name!r} and no scope: it is an ID token, which is meant for the client.",
+        name,
+        hint="Send the access token (access_token in the token response), not the ID token (id_token).",
+    )
+
+
+def sender_constraint(token: UnverifiedToken, rules: Rules, now: float) -> Finding | None:
+    """A token bound to a key of its client (`cnf`) is no plain bearer token (RFC 7800, 9449, 8705)."""
+    if "cnf" not in token.claims:
+        return None
+    return Finding(
+        Code.SENDER_CONSTRAINED,
+        "The token is bound to a key (cnf) whose possession this API can't check.",
+        "cnf",
+        hint="Switch sender-constrained tokens (DPoP, mTLS) off for this API at the issuer.",
+    )
+
+
+HEADER_CHECKS: Final[tuple[Check, ...]] = (critical_header, algorithm, key_id)
+CLAIM_CHECKS: Final[tuple[Check, ...]] = (
+    id_token,
+    token_type,
+    issuer,
+    audience,
+    expiry,
+    not_before,
+    issued_at,
+    string_claims,
+    required_claims,
+    sender_constraint,
+)
+CHECKS: Final[tuple[Check, ...]] = HEADER_CHECKS + CLAIM_CHECKS
+
+
+def first_finding(
+    checks: Sequence[Check], token: UnverifiedToken, rules: Rules, now: float
+) -> Finding | None:
+    """The finding of the first check that fails."""
+    for check in checks:
+        finding = check(token, rules, now)
+        if finding is not None:
+            return finding
+    return None

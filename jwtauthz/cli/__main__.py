@@ -1,0 +1,5 @@
+"""`python -m jwtauthz.cli`, for where the script is not on the path."""
+
+from . import main
+
+main()

@@ -1,0 +1,92 @@
+"""What happens to keys, as data: each event is a frozen dataclass, given to the `on_event` callables.
+
+`source` is the issuer, or the key set's URL, without anything secret in it. No event holds a token, key
+material, or text that a stranger chose beyond the key IDs that the issuer itself published.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeAlias
+
+
+class FailureKind(StrEnum):
+    """Why a fetch failed: a closed set, so that it can be the label of a metric."""
+
+    CONNECTION = "connection"  # refused, reset, cut off, TLS, name resolution
+    TIMEOUT = "timeout"
+    STATUS = "status"
+    REDIRECT = "redirect"
+    TOO_LARGE = "too_large"
+    MALFORMED = "malformed"  # not strict JSON, not a JWKS, an odd encoding
+    NO_USABLE_KEY = "no_usable_key"
+    DISCOVERY = "discovery"  # metadata of another issuer, or with an unfit jwks_uri
+    CLIENT = "client"  # something else that an injected client raised
+    ABANDONED = "abandoned"  # past its limit, whatever its thread is doing
+    NO_THREAD = "no_thread"  # this process cannot start a thread
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeysFetched:
+    """A fetch brought keys, or confirmed those at hand (`confirmed`).
+
+    `keys` and `skipped` count the entries that can and cannot be used, `seconds` is how long it took,
+    `fresh_for` how long the keys are fresh from now, `failures` how many fetches had failed before it.
+    """
+
+    source: str
+    keys: int
+    skipped: int
+    confirmed: bool
+    seconds: float
+    fresh_for: float
+    failures: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeysFetchFailed:
+    """A fetch brought nothing. `failures` counts them in a row, the next may be made in `retry_in` seconds.
+
+    `holding` says whether there are keys that serve meanwhile.
+    """
+
+    source: str
+    kind: FailureKind
+    reason: str
+    failures: int
+    retry_in: float
+    holding: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeysRotated:
+    """The key set changed. A key is named by its key ID, or by its RFC 7638 thumbprint if it has none."""
+
+    source: str
+    added: tuple[str, ...]
+    removed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyDropped:
+    """An alarm: the issuer publishes private or symmetric material. That key is not used; tell the issuer."""
+
+    source: str
+    kid: str | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeysStale:
+    """The issuer cannot be reached and the keys are past their time. They serve for `serving_for` seconds more.
+
+    Sent once per outage. `age` is that of the keys, in seconds.
+    """
+
+    source: str
+    age: float
+    serving_for: float
+
+
+KeyEvent: TypeAlias = KeysFetched | KeysFetchFailed | KeysRotated | KeyDropped | KeysStale

@@ -1,0 +1,122 @@
+"""The request as a value: what the decision reads of it, whichever framework it came through."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from .errors import Code, Finding
+from .token import MAX_TOKEN
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+_SCHEME: Final = "bearer"
+_MAX_AUTHORIZATION: Final = MAX_TOKEN + len("Bearer ")
+
+
+class Request:
+    """What a decision may read of a request. The doors make one; others write it by hand.
+
+    Args:
+        authorization: the `Authorization` header; every one of them, if there are several.
+        method: the HTTP method, in capitals.
+        path: the path of the request, for a policy that looks at it.
+        headers: the headers; a plain dict is copied with its names in lower case.
+        path_params: what the route took from the path, such as `{"org_id": "org_1"}`.
+        source: the framework's own request, for callables that want more.
+    """
+
+    __slots__ = ("authorization", "headers", "method", "path", "path_params", "source")
+
+    def __init__(
+        self,
+        authorization: str | Iterable[str] | None = None,
+        *,
+        method: str = "GET",
+        path: str = "/",
+        headers: Mapping[str, str] | None = None,
+        path_params: Mapping[str, Any] | None = None,
+        source: Any = None,
+    ) -> None:
+        if type(headers) is dict:
+            headers = {name.lower(): value for name, value in headers.items()}
+        if authorization is None and headers is not None:
+            authorization = headers.get("authorization")
+        if authorization is None:
+            self.authorization: tuple[str, ...] = ()
+        else:
+            self.authorization = (authorization,) if isinstance(authorization, str) else tuple(authorization)
+        self.method = method
+        self.path = path
+        self.headers: Mapping[str, str] = headers if headers is not None else {}
+        self.path_params: Mapping[str, Any] = path_params if path_params is not None else {}
+        self.source = source
+
+    @property
+    def is_preflight(self) -> bool:
+        """Whether a browser asks if it may send the real request (Fetch, "CORS-preflight request")."""
+        return (
+            self.method == "OPTIONS"
+            and not self.authorization
+            and "origin" in self.headers
+            and "access-control-request-method" in self.headers
+        )
+
+    def __repr__(self) -> str:
+        return f"<Request {self.method} {self.path!r}>"
+
+
+def bearer_token(authorization: tuple[str, ...]) -> str | Finding:
+    """The token of the `Authorization` header, or why there is none (RFC 6750 sections 2.1 and 3.1).
+
+    Several headers, or several credentials in one (proxies join headers with a comma), are refused: whichever
+    we chose, somebody else on the way might have chosen the other (RFC 9110 section 11.6.2).
+    """
+    if not authorization:
+        return _NOTHING_SENT
+    if len(authorization) > 1:
+        return Finding(
+            Code.REPEATED_CREDENTIALS, f"The request has {len(authorization)} Authorization headers."
+        )
+    header = authorization[0].strip(" \t")
+    if len(header) > _MAX_AUTHORIZATION:
+        return Finding(
+            Code.CREDENTIALS_TOO_LARGE,
+            f"The Authorization header has {len(header):,} characters; {_MAX_AUTHORIZATION:,} are allowed.",
+        )
+    scheme, _, token = header.partition(" ")
+    if "," in header and ("bearer " in header.partition(",")[2].lower()):
+        return Finding(Code.REPEATED_CREDENTIALS, "The Authorization header holds several credentials.")
+    if scheme.lower() != _SCHEME:
+        return _other_scheme(scheme)
+    token = token.lstrip(" ")
+    if not token:
+        return Finding(
+            Code.MALFORMED_CREDENTIALS, "The Authorization header says Bearer and nothing after it."
+        )
+    if " " in token or "," in token or "\t" in token:
+        return Finding(Code.MALFORMED_CREDENTIALS, "More than one token stands after the word Bearer.")
+    return token
+
+
+def _other_scheme(scheme: str) -> Finding:
+    if not scheme:
+        return _NOTHING_SENT
+    if scheme.count(".") == 2 and scheme.startswith("ey"):
+        return Finding(
+            Code.NO_CREDENTIALS,
+            "The Authorization header holds a token without a scheme.",
+            hint="Put the word Bearer and a space before the token.",
+        )
+    return Finding(
+        Code.NO_CREDENTIALS,
+        "The Authorization header uses another scheme than Bearer.",
+        hint="Send Authorization: Bearer <access token>.",
+    )
+
+
+_NOTHING_SENT: Final = Finding(
+    Code.NO_CREDENTIALS,
+    "The request has no Authorization header.",
+    hint="Send Authorization: Bearer <access token>.",
+)

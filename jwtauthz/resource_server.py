@@ -1,0 +1,337 @@
+"""The resource server: verifier, policy and challenge put together; what every door calls.
+
+    server = ResourceServer(issuer="https://tenant.eu.auth0.com/", audience="https://api.example.com")
+    token = server.authorize("Bearer …", "read:users")
+
+It is made once and shared by all threads and event loops of a process.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from contextlib import asynccontextmanager
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+from .challenge import challenge_for, realm_name
+from .environment import settings_from
+from .errors import Code, ConfigurationError, Finding, KeySetUnavailable, denial_class
+from .issuer import MAX_LEEWAY, Issuer, audiences
+from .keys.remote import MustWait
+from .policy import requirement
+from .request import Request, bearer_token
+from .revocation import Revocation
+from .verifier import Verifier
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+    from types import TracebackType
+    from typing import Self
+
+    from .keys.remote import Flight
+    from .policy import Requirement
+    from .revocation import Revoked
+    from .token import VerifiedToken
+logger = logging.getLogger("jwtauthz")
+
+DEFAULT_LEEWAY: Final = 5.0
+DEFAULT_TOKEN_CACHE: Final = 1_024
+
+
+class ResourceServer:
+    """An API that lets requests in by their access tokens, and says why when it does not.
+
+    Args:
+        issuer: the issuer of the tokens, exactly as `iss` says it; an `Issuer`, or a list, for more.
+        audience: what the API is called at the issuer (`aud`); several if any of them will do.
+        realm: what challenges call the protected space (RFC 9110 section 11.5).
+        leeway: seconds by which clocks may differ, 0 to 300.
+        revoked: `(token) -> bool`, sync or async, asked for each good token; True refuses it. If it raises,
+            the answer is 503. A sync one is called in place, on the event loop too: let it look, not wait.
+        token_cache: how many verified tokens are remembered; None for none.
+        preflight: whether a CORS preflight passes without a token.
+        clock: the wall clock, in seconds since 1970.
+
+    Raises:
+        ConfigurationError: a setting that makes no sense.
+    """
+
+    def __init__(
+        self,
+        issuer: str | Issuer | Iterable[str | Issuer],
+        audience: str | Iterable[str] | None = None,
+        *,
+        realm: str = "api",
+        leeway: float = DEFAULT_LEEWAY,
+        revoked: Revoked | None = None,
+        token_cache: int | None = DEFAULT_TOKEN_CACHE,
+        preflight: bool = True,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.verifier = Verifier(
+            _issuers(issuer),
+            audience=None if audience is None else audiences(audience),
+            leeway=_leeway(leeway),
+            token_cache=_cache_size(token_cache),
+        )
+        self.realm = realm_name(realm)
+        self.preflight = preflight
+        self._revocation = None if revoked is None else Revocation(revoked)
+        self._clock = clock
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None, **settings: Any) -> ResourceServer:
+        """A server whose settings come from the environment; `settings` are those of the constructor.
+
+        `JWTAUTHZ_ISSUER` and `JWTAUTHZ_AUDIENCE` (several separated by spaces) must be there.
+        `JWTAUTHZ_ALGORITHMS`, `JWTAUTHZ_SCOPES_FROM` (separated by spaces), `JWTAUTHZ_JWKS_URL`,
+        `JWTAUTHZ_PROFILE`, `JWTAUTHZ_LEEWAY` and `JWTAUTHZ_REALM` may.
+
+        Raises:
+            ConfigurationError: a variable is missing, empty, unknown, or makes no sense.
+        """
+        return cls(**settings_from(os.environ if environ is None else environ), **settings)
+
+    # ── deciding ──
+
+    @property
+    def needs_async(self) -> bool:
+        """Whether a decision has to await something of the application, so that only `aauthorize` will do."""
+        return self._revocation is not None and self._revocation.is_async
+
+    def authorize(
+        self, request: Request | str | None, *needs: object, claim: object = None, optional: bool = False
+    ) -> VerifiedToken | None:
+        """Let a request in, or raise the denial.
+
+        Args:
+            request: a `Request`, or the `Authorization` header as a string, or None if there is none.
+            needs: what the operation needs, all of it: scopes, `any_of(...)`, `authenticated()`, functions.
+            claim: the claim that scopes given as strings are read from, instead of the issuer's own.
+            optional: a request without credentials is anonymous (None is returned) instead of refused; a bad
+                token is refused all the same.
+
+        Returns:
+            The token; None for an anonymous request where `optional` allows it.
+
+        Raises:
+            AccessDenied: the request is not let in.
+            ConfigurationError: `needs` ask for nothing, or `revoked` is async.
+        """
+        needed = _requirement(needs, claim)
+        asked = request if isinstance(request, Request) else Request(request)
+        after: Flight | None = None
+        while True:
+            try:
+                token = self._authenticate(asked, needed, optional, after)
+                break
+            except MustWait as wait:
+                wait.flight.wait()
+                after = wait.flight
+        if token is None:
+            return None
+        if self._revocation is not None:
+            self._refuse(needed, self._revocation.ask(token))
+        return self.permit(token, asked, needed)
+
+    async def aauthorize(
+        self, request: Request | str | None, *needs: object, claim: object = None, optional: bool = False
+    ) -> VerifiedToken | None:
+        """As `authorize`, for asyncio and trio: waits without blocking the loop, and awaits what is async."""
+        needed = _requirement(needs, claim)
+        asked = request if isinstance(request, Request) else Request(request)
+        after: Flight | None = None
+        while True:
+            try:
+                token = self._authenticate(asked, needed, optional, after)
+                break
+            except MustWait as wait:
+                await wait.flight.await_()
+                after = wait.flight
+        if token is None:
+            return None
+        if self._revocation is not None:
+            self._refuse(needed, await self._revocation.aask(token))
+        return await self.apermit(token, asked, needed)
+
+    def permit(
+        self, token: VerifiedToken, request: Request, *needs: object, claim: object = None
+    ) -> VerifiedToken:
+        """Ask one thing more of a token that `authorize` has let in for this very request.
+
+        For doors that authenticate early and learn later, route by route, what an operation needs. Arguments,
+        result and errors as for `authorize`.
+        """
+        needed = _requirement(needs, claim)
+        decision = needed.decide(token, request)
+        if not decision.allowed:
+            self._deny(
+                needed,
+                *decision.findings,
+                scope=decision.scope,
+                retry_after=1 if decision.undecided else None,
+            )
+        return token
+
+    async def apermit(
+        self, token: VerifiedToken, request: Request, *needs: object, claim: object = None
+    ) -> VerifiedToken:
+        """As `permit`, for asyncio and trio."""
+        return self.permit(token, request, *needs, claim=claim)
+
+    def _authenticate(
+        self, request: Request, needed: Requirement, optional: bool, after: Flight | None
+    ) -> VerifiedToken | None:
+        """The token of the request; everything that ends in 400, 401 or 503."""
+        text = bearer_token(request.authorization)
+        if isinstance(text, Finding):
+            if optional and not request.authorization:
+                return None
+            self._deny(needed, text)
+        try:
+            token = self.verifier.verify(text, self._clock(), after)
+        except KeySetUnavailable as unavailable:
+            finding = Finding(Code.KEYS_UNAVAILABLE, str(unavailable))
+            self._deny(needed, finding, retry_after=unavailable.retry_after)
+        if isinstance(token, Finding):
+            self._deny(needed, token)
+        return token
+
+    def _refuse(self, needed: Requirement, finding: Finding | None) -> None:
+        if finding is not None:
+            self._deny(needed, finding, retry_after=1 if finding.answer.status == 503 else None)
+
+    def _deny(
+        self,
+        needed: Requirement,
+        *findings: Finding,
+        scope: tuple[str, ...] = (),
+        retry_after: float | None = None,
+    ) -> NoReturn:
+        finding = findings[0]
+        answer = finding.answer
+        denied = denial_class(finding)(
+            finding,
+            findings=findings,
+            challenge=challenge_for(answer, realm=self.realm, scope=scope),
+            required=needed.describe() if answer.status == 403 else (),
+            retry_after=retry_after,
+        )
+        logger.log(
+            logging.ERROR if answer.status == 503 else logging.INFO,
+            "denied %d %s",
+            answer.status,
+            "; ".join(map(str, findings)),
+            extra={"status": answer.status, "finding": str(finding.code)},
+        )
+        raise denied
+
+    # ── life ──
+
+    @property
+    def issuers(self) -> tuple[Issuer, ...]:
+        """The issuers whose tokens are accepted."""
+        return self.verifier.issuers
+
+    @property
+    def ready(self) -> bool:
+        """Whether the keys of every issuer are at hand, for a load balancer that asks."""
+        return all(issuer.key_set.ready for issuer in self.issuers)
+
+    def warm_up(self, timeout: float | None = None) -> None:
+        """Fetch the keys before the first request.
+
+        Raises:
+            KeySetUnavailable: an issuer can't be reached.
+        """
+        for issuer in self.issuers:
+            issuer.key_set.warm_up(timeout)
+
+    async def awarm_up(self, timeout: float | None = None) -> None:  # noqa: ASYNC109
+        """As `warm_up`, for asyncio and trio."""
+        for issuer in self.issuers:
+            await issuer.key_set.awarm_up(timeout)
+
+    def close(self) -> None:
+        """Let go of the key sets. Forgetting it leaks nothing: nothing outlives a fetch."""
+        for issuer in self.issuers:
+            issuer.key_set.close()
+
+    async def aclose(self) -> None:
+        """As `close`."""
+        self.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    @asynccontextmanager
+    async def lifespan(self, app: object = None) -> AsyncIterator[None]:  # noqa: ARG002
+        """Fetch the keys at the start, close at the end: `FastAPI(lifespan=server.lifespan)`, Starlette too.
+
+        An issuer that is down does not keep the application from starting; requests get 503 until it is back.
+        """
+        try:
+            await self.awarm_up()
+        except KeySetUnavailable as unavailable:
+            logger.error("Starting without keys: %s", unavailable)
+        try:
+            yield
+        finally:
+            await self.aclose()
+
+    def __repr__(self) -> str:
+        return f"<ResourceServer issuers={[issuer.url for issuer in self.issuers]!r} realm={self.realm!r}>"
+
+
+def _requirement(needs: tuple[object, ...], claim: object) -> Requirement:
+    if len(needs) == 1 and claim is None and not isinstance(needs[0], str):
+        return requirement(needs[0])
+    try:
+        return _remembered_requirement(needs, claim)
+    except TypeError:  # something that can't be hashed, and so can't be meant
+        return requirement(*needs, claim=claim)
+
+
+@lru_cache(maxsize=256)
+def _remembered_requirement(needs: tuple[object, ...], claim: object) -> Requirement:
+    return requirement(*needs, claim=claim)
+
+
+def _issuers(given: object) -> list[Issuer]:
+    values = [given] if isinstance(given, (str, Issuer)) else given
+    if not isinstance(values, (list, tuple)):
+        raise ConfigurationError(
+            f"issuer={given!r} names no issuer. Write issuer='https://tenant.eu.auth0.com/', an Issuer(...), "
+            "or a list of them."
+        )
+    return [value if isinstance(value, Issuer) else Issuer(value) for value in values]
+
+
+def _leeway(leeway: object) -> float:
+    if isinstance(leeway, (int, float)) and not isinstance(leeway, bool) and 0 <= leeway <= MAX_LEEWAY:
+        return float(leeway)
+    raise ConfigurationError(
+        f"leeway={leeway!r}: it is the number of seconds by which clocks may differ, 0 to {MAX_LEEWAY:g}. "
+        "More would keep expired tokens alive (RFC 9068 section 4)."
+    )
+
+
+def _cache_size(size: object) -> int | None:
+    if size is None or (isinstance(size, int) and not isinstance(size, bool) and size > 0):
+        return size
+    raise ConfigurationError(f"token_cache={size!r}: write how many tokens to remember, or None for none.")

@@ -1,0 +1,17 @@
+"""What tests and demos need: an issuer with real keys on loopback, tokens made to measure, a clock to turn.
+
+::
+
+    from jwtauthz.testing import FakeIssuer
+
+    with FakeIssuer() as issuer:
+        server = ResourceServer(issuer=issuer.url, audience=issuer.audience)
+        server.authorize("Bearer " + issuer.token(scope="read:users"), "read:users")
+
+Nothing here turns a check off: every token carries a real signature, or one that is wrong on purpose.
+"""
+
+from .clock import FakeClock
+from .issuer import FakeIssuer
+
+__all__ = ["FakeClock", "FakeIssuer"]

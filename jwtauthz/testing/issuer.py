@@ -1,0 +1,234 @@
+"""An issuer of access tokens for tests and demos: real keys, real signatures, real HTTP on loopback."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Any, Self
+
+from ._loopback import HOST, DocumentServer
+from ._signing import SigningKey, check_algorithm, compact, resign, stranger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from types import EllipsisType, TracebackType
+
+    from jwtauthz.keys.jwk import KeySet
+
+JWKS_PATH = "/.well-known/jwks.json"
+METADATA_PATHS = ("/.well-known/openid-configuration", "/.well-known/oauth-authorization-server")
+
+
+class FakeIssuer:
+    """Issues tokens that verify, or that fail in the one way you ask for.
+
+    ::
+
+        with FakeIssuer() as issuer:
+            server = ResourceServer(issuer=issuer.url, audience=issuer.audience)
+            good = issuer.token(scope="read:users")
+            late = issuer.token(scope="read:users", expires_in=-60)
+
+    It serves its metadata (OpenID Connect Discovery, RFC 8414) and its JWKS from a thread, until the
+    `with` block ends. With `network=False` there is no socket: give `issuer.key_set` to `Issuer(...)`.
+
+    Args:
+        algorithm: What it signs with: RS, PS or ES with 256, 384 or 512, `EdDSA` or `Ed25519`.
+        audience: The `aud` of tokens that name none.
+        network: Whether to listen on loopback. Without, `url` is `https://issuer.test/`.
+        cache_control: The `Cache-Control` of what it serves; None sends none.
+        clock: Where "now" comes from, in seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        *,
+        algorithm: str = "RS256",
+        audience: str | Sequence[str] = "https://api.example.com",
+        network: bool = True,
+        cache_control: str | None = "public, max-age=600",
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        check_algorithm(algorithm)
+        self.algorithm = algorithm
+        self.audience = audience
+        self.clock = clock
+        self._lock = threading.Lock()
+        self._keys: list[SigningKey] = []  # the newest first; made when first needed
+        self._made = 0
+        self._http = DocumentServer(self._document, cache_control=cache_control) if network else None
+
+    @property
+    def url(self) -> str:
+        """The issuer's URL, as `iss` carries it. With a network it is known once the issuer has started."""
+        if self._http is None:
+            return "https://issuer.test/"
+        if not self._http.port:
+            raise RuntimeError(
+                "this issuer has no URL before it listens; write `with FakeIssuer() as issuer:`, "
+                "call start(), or use FakeIssuer(network=False)"
+            )
+        return f"http://{HOST}:{self._http.port}/"
+
+    def start(self) -> None:
+        """Listen; after `stop` on the same port as before."""
+        if self._http is not None:
+            self._http.start()
+
+    def stop(self) -> None:
+        """Begin an outage: connections are refused until `start`. Tokens can still be made."""
+        if self._http is not None:
+            self._http.stop()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def requests(self) -> tuple[str, ...]:
+        """The paths that were fetched from it, in order."""
+        return self._http.paths if self._http is not None else ()
+
+    def fetches(self, path: str = JWKS_PATH) -> int:
+        """How often `path` was fetched; the JWKS, if none is named."""
+        return self.requests.count(path)
+
+    @property
+    def kid(self) -> str:
+        """The key ID of the key that signs now."""
+        return self._signing_key().kid
+
+    def jwks(self) -> dict[str, list[dict[str, str]]]:
+        """The JWKS that it publishes, the newest key first."""
+        self._signing_key()
+        with self._lock:
+            return {"keys": [dict(key.jwk) for key in self._keys]}
+
+    @property
+    def key_set(self) -> KeySet:
+        """The published keys as a `KeySet`, for `Issuer(issuer.url, key_set=issuer.key_set)`."""
+        from jwtauthz.keys.jwk import KeySet  # whoever only serves a JWKS needs none
+
+        return KeySet.from_jwks(self.jwks())
+
+    def rotate(self, *, keep_old: bool = True) -> str:
+        """Sign with a new key from now on, and return its key ID.
+
+        The old keys stay published until `forget_old_keys`, or go at once with `keep_old=False`.
+        """
+        self._signing_key()  # there is an old key, even if it has signed nothing yet
+        with self._lock:
+            fresh = self._new_key()
+            self._keys = [fresh, *(self._keys if keep_old else ())]
+        return fresh.kid
+
+    def forget_old_keys(self) -> None:
+        """Publish only the key that signs now."""
+        with self._lock:
+            del self._keys[1:]
+
+    def token(
+        self,
+        *,
+        audience: str | Sequence[str] | None = None,
+        subject: str | None = "user-1",
+        scope: str | None = None,
+        permissions: Sequence[str] | None = None,
+        expires_in: float = 600,
+        headers: Mapping[str, Any] | None = None,
+        kid: str | EllipsisType | None = ...,
+        **claims: Any,
+    ) -> str:
+        """An access token with `iss`, `sub`, `aud`, `iat`, `exp`, and whatever else is asked for.
+
+        A claim or header given as None is left out, one given by its own name (`iss=`, `exp=`) goes
+        before what would stand there, and claims whose names are no Python names come as `**{"...": ...}`.
+
+        Args:
+            audience: Its `aud`; by default the issuer's own.
+            subject: Its `sub`.
+            scope: Its `scope`: names with a space between two.
+            permissions: Its `permissions`, a list as Auth0 writes it.
+            expires_in: Seconds from now until it expires; below zero, it has expired already.
+            headers: Members of the header beside `alg`, `typ` and `kid`, or instead of them. The signature
+                stays one of the issuer's algorithm, whatever `alg` says.
+            kid: Which published key signs. A key ID of no such key is written into the header all the same,
+                and the current key signs; None writes no `kid`.
+            **claims: Any other claim.
+        """
+        key = self._signing_key(kid)
+        now = int(self.clock())
+        expires_at = now + int(expires_in)
+        payload = {
+            "iss": self.url,
+            "sub": subject,
+            "aud": _plain(self.audience if audience is None else audience),
+            "iat": now if expires_in > 0 else expires_at - 600,
+            "exp": expires_at,
+            "scope": scope,
+            "permissions": _plain(permissions),
+            **claims,
+        }
+        header = {
+            "alg": self.algorithm,
+            "typ": "JWT",
+            "kid": key.kid if kid is ... else kid,
+            **(headers or {}),
+        }
+        return compact(_without_none(header), _without_none(payload), key)
+
+    def forged_token(self, **options: Any) -> str:
+        """What `token` gives, `kid` included, but signed with a stranger's key: its signature is wrong."""
+        return resign(self.token(**options), stranger(self.algorithm))
+
+    def unsigned_token(self, *, headers: Mapping[str, Any] | None = None, **options: Any) -> str:
+        """What `token` gives, but with `"alg": "none"` and no signature (RFC 7518 section 3.6)."""
+        return resign(self.token(headers={**(headers or {}), "alg": "none"}, **options), None)
+
+    def __repr__(self) -> str:
+        where = self.url if self._http is None or self._http.port else "not started"
+        return f"FakeIssuer({where}, {self.algorithm}, keys={len(self._keys)})"
+
+    def _signing_key(self, kid: str | EllipsisType | None = ...) -> SigningKey:
+        """The published key of that ID, or else the newest one, which is made if there is none yet."""
+        with self._lock:
+            if not self._keys:
+                self._keys = [self._new_key()]
+            return next((key for key in self._keys if key.kid == kid), self._keys[0])
+
+    def _new_key(self) -> SigningKey:
+        self._made += 1
+        return SigningKey(self.algorithm, name=f"key-{self._made}")
+
+    def _document(self, path: str) -> dict[str, Any] | None:
+        if path == JWKS_PATH:
+            return self.jwks()
+        if path in METADATA_PATHS:
+            return self._metadata()
+        return None
+
+    def _metadata(self) -> dict[str, Any]:
+        url = self.url
+        return {
+            "issuer": url,
+            "jwks_uri": url.removesuffix("/") + JWKS_PATH,
+            "authorization_endpoint": f"{url}authorize",
+            "token_endpoint": f"{url}oauth/token",
+            "response_types_supported": ["code"],
+            "subject_types_supported": ["public"],
+            "grant_types_supported": ["authorization_code", "client_credentials"],
+            "id_token_signing_alg_values_supported": [self.algorithm],
+        }
+
+
+def _plain(value: str | Sequence[str] | None) -> str | list[str] | None:
+    return value if value is None or isinstance(value, str) else list(value)
+
+
+def _without_none(members: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in members.items() if value is not None}

@@ -1,0 +1,348 @@
+"""The token as a value: compact JWS in, `UnverifiedToken` out; and the `VerifiedToken` that an API sees.
+
+Nothing here believes anything. `parse` makes sure that a token is small, strictly encoded and strictly JSON
+(RFC 7515 sections 2, 5.2; RFC 8725 section 3.7), and says what kind of thing it is when it is no signed JWT.
+"""
+
+from __future__ import annotations
+
+import json
+from binascii import Error as Base64Error
+from binascii import a2b_base64
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+from .claims import read_scopes
+from .errors import Code, Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from .claims import ClaimName, Reading
+
+MAX_TOKEN: Final = 16 * 1024
+MAX_HEADER: Final = 4 * 1024
+MAX_DEPTH: Final = 32
+MAX_KEY_ID: Final = 256
+
+# One pass in C turns the URL-safe alphabet into the plain one and everything else, "+", "/" and "="
+# included, into a character that the strict decoder refuses.
+_TO_PLAIN: Final = bytes(
+    {0x2D: 0x2B, 0x5F: 0x2F}.get(byte, byte if chr(byte).isalnum() and byte < 0x80 else 0x21)
+    for byte in range(256)
+)
+# A last character may not carry bits that the decoder throws away: there would be several spellings
+# of one token (RFC 4648 section 3.5).
+_PADDING: Final = (b"", None, b"==", b"=")
+_LAST_CHARACTERS: Final = (None, None, frozenset(b"AQgw"), frozenset(b"AEIMQUYcgkosw048"))
+
+
+def b64url_decode(segment: bytes) -> bytes | None:
+    """The bytes of a base64url segment, or None if it is not the one canonical form (RFC 7515 section 2)."""
+    remainder = len(segment) & 3
+    if remainder:
+        last = _LAST_CHARACTERS[remainder]
+        if last is None or segment[-1] not in last:
+            return None
+        segment = segment.translate(_TO_PLAIN) + (_PADDING[remainder] or b"")
+    else:
+        segment = segment.translate(_TO_PLAIN)
+    try:
+        return a2b_base64(segment, strict_mode=True)
+    except Base64Error:
+        return None
+
+
+class _NotStrictJSON(ValueError):
+    """A document that `json` would take and we do not."""
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise _NotStrictJSON("a name stands there twice")
+    return members
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise _NotStrictJSON(f"{name} is not JSON")
+
+
+_decode_json = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant).decode
+
+
+def _depth(value: object) -> int:
+    """How deep objects and lists nest, found level by level so that depth costs no stack."""
+    depth, level = 0, [value]
+    while level := [container for container in level if isinstance(container, (dict, list))]:
+        depth += 1
+        level = [
+            child
+            for container in level
+            for child in (container.values() if isinstance(container, dict) else container)
+        ]
+    return depth
+
+
+def json_object(document: bytes) -> dict[str, Any] | None:
+    """The JSON object of a document, or None unless it is strict.
+
+    Strict: UTF-8 without a byte order mark, unique names, no NaN or Infinity, no lone surrogates, at most
+    32 levels, an object on top (RFC 7515 section 5.2, RFC 7519 section 7.2, RFC 8259).
+    """
+    try:
+        value = _decode_json(document.decode())
+        # Few documents hold either; the checks that need Python loops run for those alone.
+        if b"\\u" in document:
+            json.dumps(value, ensure_ascii=False).encode()
+        if document.count(b"[") + document.count(b"{") > MAX_DEPTH and _depth(value) > MAX_DEPTH:
+            return None
+    except (ValueError, RecursionError):
+        return None
+    return value if type(value) is dict else None
+
+
+class Header:
+    """The JOSE header of a token, read once (RFC 7515 section 4). Nothing in it chooses a key but `kid`."""
+
+    __slots__ = ("algorithm", "key_id", "members", "type")
+
+    def __init__(self, members: Mapping[str, Any]) -> None:
+        self.members = members
+        self.algorithm: Any = members.get("alg")
+        self.key_id: Any = members.get("kid")
+        self.type: Any = members.get("typ")
+
+
+class UnverifiedToken:
+    """A token that is well-formed, and of which nothing is known to be true."""
+
+    __slots__ = ("claims", "header", "header_segment", "signature", "signing_input")
+
+    def __init__(
+        self,
+        header: Header,
+        claims: dict[str, Any],
+        header_segment: bytes,
+        signing_input: bytes,
+        signature: bytes,
+    ) -> None:
+        self.header = header
+        self.claims = claims
+        self.header_segment = header_segment
+        self.signing_input = signing_input
+        self.signature = signature
+
+
+def parse(text: str, known_headers: Mapping[bytes, Header]) -> UnverifiedToken | Finding:
+    """The parts of a compact JWS, or the finding that it is none (RFC 7515 section 5.2).
+
+    `known_headers` are headers that were parsed before, by their encoded form.
+    """
+    if len(text) > MAX_TOKEN:
+        return Finding(
+            Code.CREDENTIALS_TOO_LARGE, f"The token has {len(text):,} characters; {MAX_TOKEN:,} are allowed."
+        )
+    try:
+        signing_input, dot, signature_segment = text.encode("ascii").rpartition(b".")
+    except UnicodeEncodeError:
+        return _malformed("it holds a character outside ASCII")
+    header_segment, second_dot, payload_segment = signing_input.partition(b".")
+    if not dot or not second_dot or b"." in payload_segment:
+        return _not_three_parts(text)
+    header = known_headers.get(header_segment)
+    if header is None:
+        read = _read_header(header_segment)
+        if type(read) is Finding:
+            return read
+        header = read  # type: ignore[assignment]
+    payload = b64url_decode(payload_segment)
+    if payload is None:
+        return _malformed("its payload is not base64url (RFC 7515 section 2)")
+    signature = b64url_decode(signature_segment)
+    if signature is None:
+        return _malformed("its signature is not base64url (RFC 7515 section 2)")
+    claims = json_object(payload)
+    if claims is None:
+        return _malformed("its payload is not a strict JSON object (RFC 7519 section 7.2)")
+    return UnverifiedToken(header, claims, header_segment, signing_input, signature)  # type: ignore[arg-type]
+
+
+def _read_header(segment: bytes) -> Header | Finding:
+    if len(segment) > MAX_HEADER:
+        return _malformed(f"its header has more than {MAX_HEADER:,} characters")
+    document = b64url_decode(segment)
+    if document is None:
+        return _malformed("its header is not base64url (RFC 7515 section 2)")
+    members = json_object(document)
+    if members is None:
+        return _malformed("its header is not a strict JSON object (RFC 7515 section 5.2)")
+    return Header(members)
+
+
+def _malformed(why: str) -> Finding:
+    return Finding(Code.MALFORMED_TOKEN, f"The token is not a well-formed JWT: {why}.")
+
+
+def _not_three_parts(text: str) -> Finding:
+    """What a token is that has not the three parts of a signed JWT."""
+    parts = text.count(".") + 1
+    if parts == 5:
+        return Finding(
+            Code.ENCRYPTED_TOKEN,
+            "The token has five parts: it is encrypted (a JWE), and this API can't look inside.",
+            hint="Ask the issuer for a signed access token: send the audience (or resource) of this API in "
+            "the authorization request, and switch token encryption off for it.",
+        )
+    if parts == 1:
+        return Finding(
+            Code.OPAQUE_TOKEN,
+            "The token has no dots: it is opaque (a reference), not a JWT.",
+            hint="Send the audience (or resource) of this API in the authorization request; without it many "
+            "issuers give an opaque token that is meant for their own /userinfo.",
+        )
+    return _malformed(f"it has {parts} parts where a signed JWT has three")
+
+
+class ReadOnlyDict(dict[str, Any]):
+    """A JSON object that can't be changed: claims are shared by every request that brings the same token."""
+
+    __slots__ = ()
+
+    def _refuse(self, *_: object, **__: object) -> NoReturn:
+        raise TypeError("The claims of a verified token are read-only; work on a copy: dict(token.claims).")
+
+    __setitem__ = __delitem__ = __ior__ = _refuse
+    clear = pop = popitem = setdefault = update = _refuse
+
+    def __reduce__(self) -> tuple[type[ReadOnlyDict], tuple[dict[str, Any]]]:
+        return type(self), (dict(self),)
+
+
+class ReadOnlyList(list[Any]):
+    """A JSON array that can't be changed."""
+
+    __slots__ = ()
+
+    def _refuse(self, *_: object, **__: object) -> NoReturn:
+        raise TypeError("The claims of a verified token are read-only; work on a copy: list(...).")
+
+    __setitem__ = __delitem__ = __iadd__ = __imul__ = _refuse
+    append = clear = extend = insert = pop = remove = reverse = sort = _refuse
+
+    def __reduce__(self) -> tuple[type[ReadOnlyList], tuple[list[Any]]]:
+        return type(self), (list(self),)
+
+
+def read_only(value: Any) -> Any:
+    """The same JSON value with every object and array closed; depth is bounded by `json_object`."""
+    if type(value) is dict:
+        return ReadOnlyDict({name: read_only(member) for name, member in value.items()})
+    if type(value) is list:
+        return ReadOnlyList(map(read_only, value))
+    return value
+
+
+class VerifiedToken:
+    """An access token whose signature and claims have been checked; what an API works with.
+
+    Two tokens are never compared by content: the identity of a user is the pair of `issuer` and `subject`.
+    The text of the token itself is not kept, so that it can't be logged.
+    """
+
+    __slots__ = ("_claims", "_header", "_readings", "_scopes_from", "_stale")
+
+    def __init__(
+        self,
+        header: Header,
+        claims: Mapping[str, Any],
+        *,
+        scopes_from: Sequence[ClaimName],
+        stale: bool = False,
+    ) -> None:
+        self._header = header
+        self._claims: ReadOnlyDict = read_only(claims)
+        self._scopes_from = scopes_from
+        self._stale = stale
+        self._readings: dict[ClaimName | None, Reading] = {}
+
+    @property
+    def claims(self) -> Mapping[str, Any]:
+        """All claims, read-only; they compare and serialise like plain JSON values."""
+        return self._claims
+
+    @property
+    def issuer(self) -> str:
+        """`iss`: who issued it (RFC 7519 section 4.1.1)."""
+        return str(self._claims["iss"])
+
+    @property
+    def subject(self) -> str | None:
+        """`sub`: whom it is about; unique only within the issuer (RFC 7519 section 4.1.2)."""
+        return self._claims.get("sub")
+
+    @property
+    def audience(self) -> tuple[str, ...]:
+        """`aud`: for whom it is meant (RFC 7519 section 4.1.3)."""
+        value = self._claims.get("aud", ())
+        return (value,) if isinstance(value, str) else tuple(value)
+
+    @property
+    def client_id(self) -> str | None:
+        """`client_id` (RFC 9068 section 2.2), or `azp` where the issuer writes that."""
+        value = self._claims.get("client_id", self._claims.get("azp"))
+        return value if isinstance(value, str) else None
+
+    @property
+    def expires_at(self) -> float:
+        """`exp`, in seconds since 1970 (RFC 7519 section 4.1.4)."""
+        value: float = self._claims["exp"]
+        return value
+
+    @property
+    def key_id(self) -> str | None:
+        """`kid` of the key that signed it."""
+        value: str | None = self._header.key_id
+        return value
+
+    @property
+    def stale(self) -> bool:
+        """Whether the issuer could not be reached and a key set past its time vouched for this token."""
+        return self._stale
+
+    @property
+    def scopes(self) -> frozenset[str]:
+        """What it grants by the claims that the issuer's `scopes_from` names, merged."""
+        return self.granted(None)
+
+    def granted(self, claim: ClaimName | None = None) -> frozenset[str]:
+        """What it grants by one claim; by the issuer's own claims without one."""
+        return self.reading(claim).granted
+
+    def reading(self, claim: ClaimName | None = None) -> Reading:
+        """As `granted`, with the reason why a claim grants nothing. Read once, then remembered."""
+        reading = self._readings.get(claim)
+        if reading is None:
+            reading = self._read(claim)
+            self._readings[claim] = reading
+        return reading
+
+    def _read(self, claim: ClaimName | None) -> Reading:
+        if claim is not None:
+            return read_scopes(self._claims, claim)
+        readings = [read_scopes(self._claims, source) for source in self._scopes_from]
+        if len(readings) == 1:
+            return readings[0]
+        problems = [reading.problem for reading in readings if reading.problem]
+        # Merged: an absent, empty or odd claim hides no other.
+        merged = frozenset[str]().union(*(reading.granted for reading in readings))
+        return type(readings[0])(merged, "; ".join(problems) or None)
+
+    @property
+    def scopes_from(self) -> Sequence[ClaimName]:
+        """The claims that `scopes` merges."""
+        return self._scopes_from
+
+    def __repr__(self) -> str:
+        return (
+            f"<VerifiedToken subject={self.subject!r} issuer={self.issuer!r} scopes={sorted(self.scopes)!r}>"
+        )

@@ -1,0 +1,202 @@
+"""The verifier: parse, find the issuer, find the key, check the signature, check the claims.
+
+It decides from values: the token and the time. The only thing it may have to wait for is a key, and then it
+says so (`MustWait`) instead of waiting, so that threads, asyncio and trio are served by the same lines.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, Final
+
+from .checks import CLAIM_CHECKS, HEADER_CHECKS, first_finding, wrong_issuer
+from .errors import Code, ConfigurationError, Finding, KeySetUnavailable
+from .keys.jwk import KeyUnknown
+from .token import VerifiedToken, parse
+from .token_cache import TokenCache
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .checks import Rules
+    from .issuer import Issuer
+    from .keys.jwk import Found, Key
+    from .keys.remote import Flight
+    from .token import Header, UnverifiedToken
+
+# Tokens of one key share one header, so it is worth remembering; only headers of verified tokens are, so
+# that a stranger can fill nothing.
+_MAX_HEADERS: Final = 64
+_MAX_CACHED_TOKEN: Final = 4 * 1024
+# Stands for the flight of a token that is refused anyway: it takes the keys as they are.
+_WAIT_FOR_NOTHING: Any = object()
+
+
+@dataclass(frozen=True, slots=True)
+class _Trusted:
+    """An issuer and what its tokens are checked against at this API."""
+
+    issuer: Issuer
+    rules: Rules
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A token whose signature held under a key, and the span of time in which its claims hold."""
+
+    token: VerifiedToken
+    trusted: _Trusted
+    key: Key
+    algorithm: str
+    valid_from: float
+    valid_until: float
+
+
+class Verifier:
+    """Checks access tokens of a fixed set of issuers, each against its own keys, algorithms and audience.
+
+    Args:
+        issuers: the issuers that are accepted.
+        audience: the audience for those issuers that name none themselves.
+        leeway: seconds by which clocks may differ, for `exp`, `nbf` and `iat`.
+        token_cache: how many verified tokens are remembered; None for none.
+
+    Raises:
+        ConfigurationError: no issuer, the same issuer twice, or one without an audience.
+    """
+
+    def __init__(
+        self,
+        issuers: Iterable[Issuer],
+        *,
+        audience: frozenset[str] | None,
+        leeway: float,
+        token_cache: int | None,
+    ) -> None:
+        self._trusted: dict[str, _Trusted] = {}
+        for issuer in issuers:
+            if issuer.url in self._trusted:
+                raise ConfigurationError(f"The issuer {issuer.url!r} is given twice. Leave one out.")
+            self._trusted[issuer.url] = _Trusted(issuer, issuer.rules(audience=audience, leeway=leeway))
+        if not self._trusted:
+            raise ConfigurationError("No issuer is given. Write issuer='https://tenant.eu.auth0.com/'.")
+        self._headers: dict[bytes, Header] = {}
+        self._cache: TokenCache[_Seen] | None = None if token_cache is None else TokenCache(token_cache)
+
+    @property
+    def issuers(self) -> tuple[Issuer, ...]:
+        """The issuers that are accepted."""
+        return tuple(trusted.issuer for trusted in self._trusted.values())
+
+    def verify(self, text: str, now: float, after: Flight | None = None) -> VerifiedToken | Finding:
+        """The verified token, or the first finding that speaks against it.
+
+        Args:
+            text: the compact JWS.
+            now: seconds since 1970.
+            after: the flight that this request has already waited for; it waits for no second one.
+
+        Raises:
+            MustWait: a key is being fetched; wait for its flight and call again with it.
+            KeySetUnavailable: no keys are to be had; nothing can be said of the token.
+        """
+        cache = self._cache
+        if cache is None or len(text) > _MAX_CACHED_TOKEN or not text.isascii():
+            return self._verify(text, now, after, None)
+        digest = sha256(text.encode()).digest()
+        seen = cache.get(digest)
+        if seen is not None:
+            token = self._seen_again(seen, now)
+            if token is not None:
+                return token
+            cache.forget(digest)
+        return self._verify(text, now, after, digest)
+
+    def _seen_again(self, seen: _Seen, now: float) -> VerifiedToken | None:
+        """The token of an earlier request, if all but its signature still speaks for it."""
+        if not seen.valid_from <= now < seen.valid_until:
+            return None
+        try:
+            found = seen.trusted.issuer.key_set.find(seen.token.key_id, seen.algorithm)
+        except KeyUnknown:
+            return None
+        if seen.key in found.keys and found.stale is seen.token.stale:
+            return seen.token
+        return None
+
+    def _verify(
+        self, text: str, now: float, after: Flight | None, digest: bytes | None
+    ) -> VerifiedToken | Finding:
+        token = parse(text, self._headers)
+        if isinstance(token, Finding):
+            return token
+        issuer = token.claims.get("iss")
+        trusted = self._trusted.get(issuer) if type(issuer) is str else None
+        if trusted is None:
+            return wrong_issuer(token, list(self._trusted))
+        finding = first_finding(HEADER_CHECKS, token, trusted.rules, now)
+        if finding is not None:
+            return finding
+        # The claims are read before the key is looked for: a token that they refuse anyway is worth no fetch.
+        finding = first_finding(CLAIM_CHECKS, token, trusted.rules, now)
+        try:
+            found = trusted.issuer.key_set.find(
+                token.header.key_id,
+                token.header.algorithm,
+                after=after if finding is None else _WAIT_FOR_NOTHING,
+            )
+        except KeyUnknown as unknown:
+            return finding or Finding(Code.KEY_UNKNOWN, str(unknown), "kid", None, token.header.key_id)
+        except KeySetUnavailable:
+            if finding is None:
+                raise
+            return finding
+        key = _signing_key(token, found)
+        if key is None:
+            if finding is None and after is None:
+                trusted.issuer.key_set.recheck(found)
+            return _BAD_SIGNATURE
+        if finding is not None:
+            return finding
+        verified = VerifiedToken(
+            token.header, token.claims, scopes_from=trusted.issuer.scopes_from, stale=found.stale
+        )
+        self._remember(token, verified, trusted, key, digest)
+        return verified
+
+    def _remember(
+        self,
+        token: UnverifiedToken,
+        verified: VerifiedToken,
+        trusted: _Trusted,
+        key: Key,
+        digest: bytes | None,
+    ) -> None:
+        if token.header_segment not in self._headers:
+            if len(self._headers) >= _MAX_HEADERS:
+                self._headers.clear()
+            self._headers[token.header_segment] = token.header
+        if self._cache is None or digest is None:
+            return
+        claims, leeway = token.claims, trusted.rules.leeway
+        valid_from = max(claims.get("nbf", 0), claims.get("iat", 0)) - leeway
+        self._cache.put(
+            digest,
+            _Seen(verified, trusted, key, token.header.algorithm, valid_from, claims["exp"] + leeway),
+        )
+
+
+def _signing_key(token: UnverifiedToken, found: Found) -> Key | None:
+    for key in found.keys:
+        if key.verify(token.header.algorithm, token.signing_input, token.signature):
+            return key
+    return None
+
+
+_BAD_SIGNATURE: Final = Finding(
+    Code.BAD_SIGNATURE,
+    "The signature does not verify under the issuer's key of that key ID.",
+    hint="The token was changed, cut, or signed by somebody else; for tokens of a test issuer, check that "
+    "the API trusts that issuer and not the real one.",
+)

@@ -1,0 +1,1 @@
+"""What the RFCs ask of a resource server, one row per line of the list in `ids.py`."""

@@ -1,0 +1,147 @@
+"""Runs `issuer.mjs`: oidc-provider, the certified OpenID Connect server for Node, on loopback."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import httpx
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+HERE = Path(__file__).parent
+OLDEST_NODE = 18
+
+
+class RealIssuer:
+    """The issuer's process, and a client that asks it for tokens.
+
+    Args:
+        node: The path of the Node executable.
+        folder: Where it keeps its keys and its log.
+    """
+
+    def __init__(self, node: str, folder: Path) -> None:
+        self._command = [node, "issuer.mjs", "--keys", str(folder / "keys.json")]
+        self._log = folder / "issuer.log"
+        self._process: subprocess.Popen[str] | None = None
+        self._port = 0
+        self._client = ("", "")
+        self.url = ""
+        self.audience = ""
+
+    def start(self) -> None:
+        """Listen; after `stop` on the same port and with the same keys."""
+        with self._log.open("a") as log:
+            self._process = subprocess.Popen(
+                [*self._command, "--port", str(self._port)],
+                cwd=HERE,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
+        ready = self._read_answer()
+        self.url, self.audience = ready["ready"], ready["audience"]
+        self._client = (ready["client_id"], ready["client_secret"])
+        self._port = httpx.URL(self.url).port or 0
+
+    def stop(self) -> None:
+        """End the process, as in an outage; no effect while there is none."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.communicate(timeout=10)  # closes stdin, which is the word for it to end
+
+    def rotate(self, *, keep_old: bool = True) -> str:
+        """Sign with a new key from now on, and return its key ID."""
+        assert self._process is not None
+        assert self._process.stdin is not None
+        self._process.stdin.write("rotate\n" if keep_old else "rotate forget\n")
+        self._process.stdin.flush()
+        return str(self._read_answer()["kid"])
+
+    def metadata(self) -> dict[str, Any]:
+        """The discovery document."""
+        answer = httpx.get(f"{self.url}/.well-known/openid-configuration", trust_env=False)
+        document: dict[str, Any] = answer.raise_for_status().json()
+        return document
+
+    def jwks(self) -> dict[str, Any]:
+        """The published JWKS."""
+        answer = httpx.get(self.metadata()["jwks_uri"], trust_env=False)
+        document: dict[str, Any] = answer.raise_for_status().json()
+        return document
+
+    def token(self, scope: str = "read:users", *, audience: str | None = None) -> str:
+        """An access token, fetched with client credentials (RFC 6749 section 4.4, RFC 8707)."""
+        form = {
+            "grant_type": "client_credentials",
+            "scope": scope,
+            "resource": self.audience if audience is None else audience,
+        }
+        answer = httpx.post(self.metadata()["token_endpoint"], data=form, auth=self._client, trust_env=False)
+        return str(answer.raise_for_status().json()["access_token"])
+
+    def _read_answer(self) -> dict[str, Any]:
+        assert self._process is not None
+        assert self._process.stdout is not None
+        watchdog = threading.Timer(30, self._process.kill)
+        watchdog.start()
+        try:
+            line = self._process.stdout.readline()
+        finally:
+            watchdog.cancel()
+        if not line:
+            self.stop()
+            pytest.fail(f"the issuer ended without a word; its log:\n{self._log.read_text()}", pytrace=False)
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+
+@pytest.fixture(scope="session")
+def node(cannot_run: Callable[[str], NoReturn]) -> str:
+    """The path of Node, with the issuer's packages installed."""
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if node is None or npm is None:
+        cannot_run("a real issuer needs Node and npm on the path")
+    version = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout.strip()
+    if int(version.removeprefix("v").partition(".")[0]) < OLDEST_NODE:
+        cannot_run(f"a real issuer needs Node {OLDEST_NODE} or newer, this is {version}")
+    if not _is_installed():
+        done = subprocess.run([npm, "ci"], cwd=HERE, capture_output=True, text=True, check=False, timeout=300)
+        if done.returncode:
+            cannot_run(f"`npm ci` in tests/real_issuer failed: {done.stderr.strip()[-500:]}")
+    return node
+
+
+@pytest.fixture(scope="session")
+def real_issuer(node: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealIssuer]:
+    """oidc-provider on loopback, one for all tests: do not rotate or stop it."""
+    issuer = RealIssuer(node, tmp_path_factory.mktemp("real-issuer"))
+    issuer.start()
+    yield issuer
+    issuer.stop()
+
+
+@pytest.fixture
+def own_real_issuer(node: str, tmp_path: Path) -> Iterator[RealIssuer]:
+    """oidc-provider on loopback for one test alone, to rotate and stop as it likes."""
+    issuer = RealIssuer(node, tmp_path)
+    issuer.start()
+    yield issuer
+    issuer.stop()
+
+
+def _is_installed() -> bool:
+    """Whether the very version that `package.json` pins is there."""
+    there = HERE / "node_modules" / "oidc-provider" / "package.json"
+    if not there.exists():
+        return False
+    pinned = json.loads((HERE / "package.json").read_text())["dependencies"]["oidc-provider"]
+    return bool(json.loads(there.read_text())["version"] == pinned)
