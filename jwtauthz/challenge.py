@@ -53,9 +53,7 @@ def realm_name(realm: object) -> str:
     """
     if isinstance(realm, str) and realm and realm.isascii() and realm.isprintable():
         return realm
-    raise ConfigurationError(
-        f"realm={realm!r} can't stand in a header. Write a few printable ASCII characters."
-    )
+    raise ConfigurationError(f"realm={realm!r} can't stand in a header. Write a few printable ASCII characters.")
 
 
 def _quote(value: str) -> str:

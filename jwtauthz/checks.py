@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
 
+from .cures import cure
 from .errors import Code, Finding
 from .token import MAX_KEY_ID
 
@@ -80,10 +81,7 @@ def algorithm(token: UnverifiedToken, rules: Rules, now: float) -> Finding | Non
     if type(alg) is str and alg in ALGORITHMS:
         hint = f"If the issuer really signs with {alg}, write Issuer(..., algorithms=({alg!r},))."
     elif type(alg) is str and alg.startswith("HS"):
-        hint = (
-            "The token is signed with a shared secret. Set the signing algorithm of the API to RS256 at the "
-            "issuer; an API that takes keys from a JWKS must never take HMAC."
-        )
+        hint = cure(Code.ALGORITHM_NOT_ALLOWED, rules.issuer)
     return Finding(
         Code.ALGORITHM_NOT_ALLOWED,
         f"The token says alg {show(alg)}; allowed for this issuer: {', '.join(allowed)}.",
@@ -143,9 +141,7 @@ def wrong_issuer(token: UnverifiedToken, expected: Sequence[str]) -> Finding:
     if isinstance(found, str):
         for url in expected:
             if found.rstrip("/") == url.rstrip("/"):
-                hint = (
-                    f"They differ by the slash at the end. Write issuer={found[:200]!r}, as the token does."
-                )
+                hint = f"They differ by the slash at the end. Write issuer={found[:200]!r}, as the token does."
     return Finding(
         Code.WRONG_ISSUER,
         f"The token comes from {show(found)}; accepted: {', '.join(map(repr, expected))}.",
@@ -302,7 +298,7 @@ def id_token(token: UnverifiedToken, rules: Rules, now: float) -> Finding | None
         Code.ID_TOKEN,
         f"The token holds {name!r} and no scope: it is an ID token, which is meant for the client.",
         name,
-        hint="Send the access token (access_token in the token response), not the ID token (id_token).",
+        hint=cure(Code.ID_TOKEN, rules.issuer),
     )
 
 
@@ -334,9 +330,7 @@ CLAIM_CHECKS: Final[tuple[Check, ...]] = (
 CHECKS: Final[tuple[Check, ...]] = HEADER_CHECKS + CLAIM_CHECKS
 
 
-def first_finding(
-    checks: Sequence[Check], token: UnverifiedToken, rules: Rules, now: float
-) -> Finding | None:
+def first_finding(checks: Sequence[Check], token: UnverifiedToken, rules: Rules, now: float) -> Finding | None:
     """The finding of the first check that fails."""
     for check in checks:
         finding = check(token, rules, now)

@@ -18,14 +18,16 @@ and decides the HTTP status, the error code of RFC 6750 section 3.1 and the sent
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from .challenge import Challenge
+    from .explain import Explanation
 
 
 class JWTAuthzError(Exception):
@@ -77,7 +79,12 @@ class Code(StrEnum):
     # 403 insufficient_scope
     SCOPE_MISSING = "scope_missing"
     SCOPE_IN_OTHER_CLAIM = "scope_in_other_claim"
+    SCOPE_DIFFERS_IN_CASE = "scope_differs_in_case"
+    SCOPE_DIFFERS_IN_PREFIX = "scope_differs_in_prefix"
+    SCOPE_COMMA_JOINED = "scope_comma_joined"
+    SCOPE_OTHER_SEPARATOR = "scope_other_separator"
     SCOPE_CLAIM_UNREADABLE = "scope_claim_unreadable"
+    ONLY_OIDC_SCOPES = "only_oidc_scopes"
     REFUSED_BY_CHECK = "refused_by_check"
     # 503
     KEYS_UNAVAILABLE = "keys_unavailable"
@@ -115,9 +122,7 @@ ANSWERS: Mapping[Code, Answer] = {
     Code.ALGORITHM_NOT_ALLOWED: Answer(
         401, "invalid_token", "The token is signed with an algorithm that this API does not accept"
     ),
-    Code.KEY_UNKNOWN: Answer(
-        401, "invalid_token", "The token is signed with a key that its issuer does not list"
-    ),
+    Code.KEY_UNKNOWN: Answer(401, "invalid_token", "The token is signed with a key that its issuer does not list"),
     Code.BAD_SIGNATURE: Answer(401, "invalid_token", "The signature of the token does not verify"),
     Code.WRONG_ISSUER: Answer(
         401, "invalid_token", "The token comes from an issuer that this API does not accept"
@@ -131,17 +136,19 @@ ANSWERS: Mapping[Code, Answer] = {
         401, "invalid_token", "The token is bound to a key of its client; this API takes plain bearer tokens"
     ),
     Code.REVOKED: Answer(401, "invalid_token", "The token has been revoked"),
-    Code.SCOPE_MISSING: Answer(
-        403, "insufficient_scope", "The token does not grant what this operation needs"
-    ),
-    Code.SCOPE_IN_OTHER_CLAIM: Answer(
-        403, "insufficient_scope", "The token does not grant what this operation needs"
-    ),
-    Code.SCOPE_CLAIM_UNREADABLE: Answer(
-        403, "insufficient_scope", "The token does not grant what this operation needs"
-    ),
-    Code.REFUSED_BY_CHECK: Answer(
-        403, "insufficient_scope", "The token does not grant what this operation needs"
+    **dict.fromkeys(
+        (
+            Code.SCOPE_MISSING,
+            Code.SCOPE_IN_OTHER_CLAIM,
+            Code.SCOPE_DIFFERS_IN_CASE,
+            Code.SCOPE_DIFFERS_IN_PREFIX,
+            Code.SCOPE_COMMA_JOINED,
+            Code.SCOPE_OTHER_SEPARATOR,
+            Code.SCOPE_CLAIM_UNREADABLE,
+            Code.ONLY_OIDC_SCOPES,
+            Code.REFUSED_BY_CHECK,
+        ),
+        Answer(403, "insufficient_scope", "The token does not grant what this operation needs"),
     ),
     Code.KEYS_UNAVAILABLE: Answer(
         503, "temporarily_unavailable", "The keys of the issuer are out of reach; try again later"
@@ -209,6 +216,28 @@ class AccessDenied(JWTAuthzError):
         self.required: tuple[object, ...] = tuple(required)
         self.retry_after = retry_after
         self.status, self.error, self.description = finding.answer
+        self._explain: Callable[[], Explanation] | None = None
+        self._explanation: Explanation | None = None
+        self._page: bool | None = None
+
+    def explain_with(self, explain: Callable[[], Explanation], *, page: bool | None) -> None:
+        """Say how this denial is explained; for whoever raises it.
+
+        `page` says whether the answer carries the explanation: None for no, False in the JSON body, True as a
+        page for a browser.
+        """
+        self._explain = explain
+        self._page = page
+
+    @property
+    def explanation(self) -> Explanation | None:
+        """Every check and what to change, made when it is first asked for; None for a denial made by hand.
+
+        It shows claims of the token: for logs and developers, not for clients.
+        """
+        if self._explanation is None and self._explain is not None:
+            self._explanation = self._explain()
+        return self._explanation
 
     @property
     def headers(self) -> dict[str, str]:
@@ -227,7 +256,16 @@ class AccessDenied(JWTAuthzError):
         body["error_description"] = self.description or "This operation needs an access token"
         if self.status == 403 and self.required:
             body["required"] = list(self.required)
+        if self._page is not None and self.explanation is not None:
+            body["explanation"] = self.explanation.to_dict()
         return body
+
+    @property
+    def content(self) -> tuple[bytes, str]:
+        """The body as bytes, and its media type: JSON, or a page where a browser may see the explanation."""
+        if self._page and self.explanation is not None:
+            return self.explanation.to_html().encode(), "text/html; charset=utf-8"
+        return json.dumps(self.body).encode(), "application/json"
 
 
 class InvalidRequest(AccessDenied):

@@ -79,9 +79,9 @@ class KeyDropped:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeysStale:
-    """The issuer cannot be reached and the keys are past their time. They serve for `serving_for` seconds more.
+    """The issuer cannot be reached and the keys are past their time. Sent once per outage.
 
-    Sent once per outage. `age` is that of the keys, in seconds.
+    `age` is that of the keys, `serving_for` how long they still serve, both in seconds.
     """
 
     source: str

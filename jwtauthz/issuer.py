@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol, get_args
-from urllib.parse import urlsplit
 
 from .checks import ALGORITHMS, Rules
 from .claims import claim_name
 from .errors import ConfigurationError
 from .keys.remote import RemoteKeySet
+from .keys.urls import problem_with
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from .claims import ClaimName
     from .keys.jwk import Found
-    from .keys.remote import Flight
 
 Profile = Literal["default", "rfc9068"]
 MAX_LEEWAY = 300.0
@@ -30,7 +29,7 @@ class KeySource(Protocol):
         """Whether keys are at hand."""
         ...
 
-    def find(self, kid: str | None, alg: str, *, after: Flight | None = None) -> Found:
+    def find(self, kid: str | None, alg: str, *, after: object | None = None) -> Found:
         """The keys that may have signed a token; never blocks."""
         ...
 
@@ -128,32 +127,13 @@ def issuer_url(url: object) -> str:
             f"issuer={url!r} names no issuer. Write the URL exactly as `iss` in your tokens says it, "
             "such as issuer='https://tenant.eu.auth0.com/'."
         )
-    try:
-        parts = urlsplit(url)
-        host = parts.hostname
-    except ValueError:
-        host = None
-    if host is None or any(character.isspace() for character in url):
+    problem = problem_with(url, query_allowed=False)
+    if problem is not None:
         raise ConfigurationError(
-            f"issuer={url!r} is no URL. Write it exactly as `iss` in your tokens says it, "
-            "such as issuer='https://tenant.eu.auth0.com/'."
-        )
-    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):
-        raise ConfigurationError(
-            f"issuer={url!r} is not https: whoever sits on the line could hand us keys. "
-            "Write an https URL; http is for loopback only."
-        )
-    if parts.query or parts.fragment or "@" in parts.netloc:
-        raise ConfigurationError(
-            f"issuer={url!r} holds a query, a fragment or credentials, which an issuer never does "
-            "(RFC 8414 section 2). Write it exactly as `iss` in your tokens says it."
+            f"issuer={url!r} {problem}. Write the URL exactly as `iss` in your tokens says it, "
+            "such as issuer='https://tenant.eu.auth0.com/'; http is for loopback only."
         )
     return url
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host name or address is this machine itself."""
-    return host in {"localhost", "::1"} or (host.startswith("127.") and host.replace(".", "").isdigit())
 
 
 def audiences(audience: object) -> frozenset[str]:
@@ -173,8 +153,7 @@ def _algorithms(algorithms: object) -> frozenset[str]:
     values = [algorithms] if isinstance(algorithms, str) else algorithms
     if not isinstance(values, (list, tuple, set, frozenset)) or not values:
         raise ConfigurationError(
-            f"algorithms={algorithms!r} allows none, so every token would be refused. "
-            "Write algorithms=('RS256',)."
+            f"algorithms={algorithms!r} allows none, so every token would be refused. Write algorithms=('RS256',)."
         )
     for value in values:
         if value in ALGORITHMS:

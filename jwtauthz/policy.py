@@ -18,8 +18,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from .claims import claim_name, find_scope, scope_name, show_claim
+from .claims import claim_name, scope_name
 from .errors import Code, ConfigurationError, Finding
+from .missing_scope import missing_scope
 
 if TYPE_CHECKING:
     from .claims import ClaimName
@@ -82,30 +83,7 @@ class Scope:
         """Whether the claim grants the scope, exactly (RFC 6749 section 3.3)."""
         if self.name in token.granted(self.claim):
             return ALLOWED
-        return Decision(allowed=False, findings=(self._finding(token),), scope=(self.name,))
-
-    def _finding(self, token: VerifiedToken) -> Finding:
-        sources = (self.claim,) if self.claim is not None else tuple(token.scopes_from)
-        reads = ", ".join(f"`{show_claim(source)}`" for source in sources)
-        reading = token.reading(self.claim)
-        elsewhere = find_scope(token.claims, self.name, sources)
-        if elsewhere is not None:
-            return Finding(
-                Code.SCOPE_IN_OTHER_CLAIM,
-                f"`{self.name}` stands in `{show_claim(elsewhere)}`; this route reads {reads}.",
-                elsewhere if isinstance(elsewhere, str) else ".".join(elsewhere),
-                self.name,
-                sorted(reading.granted),
-                f"write claim={_literal(elsewhere)}.",
-            )
-        granted = _cut(" ".join(sorted(reading.granted))) or "nothing"
-        if reading.problem and not reading.granted and reading.problem != "is not in the token":
-            code, why = Code.SCOPE_CLAIM_UNREADABLE, f"{reads} {reading.problem}"
-        elif reading.problem and not reading.granted:
-            code, why = Code.SCOPE_MISSING, f"the token has no {reads}"
-        else:
-            code, why = Code.SCOPE_MISSING, f"{reads} grants {granted}"
-        return Finding(code, f"`{self.name}` is needed; {why}.", None, self.name, sorted(reading.granted))
+        return Decision(allowed=False, findings=(missing_scope(token, self.name, self.claim),), scope=(self.name,))
 
     @property
     def scopes(self) -> tuple[str, ...]:
@@ -232,9 +210,7 @@ class Check:
             logger.exception("The check %s raised; the request is answered 503", name)
             return Decision(
                 allowed=False,
-                findings=(
-                    Finding(Code.CHECK_FAILED, f"The check {name} raised; the traceback is in the log."),
-                ),
+                findings=(Finding(Code.CHECK_FAILED, f"The check {name} raised; the traceback is in the log."),),
             )
         if result is True:
             return ALLOWED
@@ -335,9 +311,21 @@ def _unique(names: Any) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-def _literal(claim: ClaimName) -> str:
-    return f'"{claim}"' if isinstance(claim, str) else repr(claim)
+def scopes_only(needed: Requirement) -> Requirement | None:
+    """The requirement without the application's functions; None if nothing is left of it."""
+    if isinstance(needed, Check):
+        return None
+    if isinstance(needed, (AllOf, AnyOf)):
+        parts = tuple(part for part in map(scopes_only, needed.requirements) if part is not None)
+        return type(needed)(parts) if parts else None
+    return needed
 
 
-def _cut(text: str, limit: int = 200) -> str:
-    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+def claims_read(needed: Requirement, scopes_from: Sequence[ClaimName]) -> tuple[ClaimName, ...]:
+    """The claims that a requirement reads scopes from, each once."""
+    if isinstance(needed, Scope):
+        return tuple(scopes_from) if needed.claim is None else (needed.claim,)
+    if isinstance(needed, (AllOf, AnyOf)):
+        claims = (claim for part in needed.requirements for claim in claims_read(part, scopes_from))
+        return tuple(dict.fromkeys(claims))
+    return ()

@@ -23,10 +23,11 @@ class Request:
         path: the path of the request, for a policy that looks at it.
         headers: the headers; a plain dict is copied with its names in lower case.
         path_params: what the route took from the path, such as `{"org_id": "org_1"}`.
+        client: the address that the connection comes from, where it is known.
         source: the framework's own request, for callables that want more.
     """
 
-    __slots__ = ("authorization", "headers", "method", "path", "path_params", "source")
+    __slots__ = ("authorization", "client", "headers", "method", "path", "path_params", "source")
 
     def __init__(
         self,
@@ -36,6 +37,7 @@ class Request:
         path: str = "/",
         headers: Mapping[str, str] | None = None,
         path_params: Mapping[str, Any] | None = None,
+        client: str | None = None,
         source: Any = None,
     ) -> None:
         if type(headers) is dict:
@@ -50,6 +52,7 @@ class Request:
         self.path = path
         self.headers: Mapping[str, str] = headers if headers is not None else {}
         self.path_params: Mapping[str, Any] = path_params if path_params is not None else {}
+        self.client = client
         self.source = source
 
     @property
@@ -75,9 +78,7 @@ def bearer_token(authorization: tuple[str, ...]) -> str | Finding:
     if not authorization:
         return _NOTHING_SENT
     if len(authorization) > 1:
-        return Finding(
-            Code.REPEATED_CREDENTIALS, f"The request has {len(authorization)} Authorization headers."
-        )
+        return Finding(Code.REPEATED_CREDENTIALS, f"The request has {len(authorization)} Authorization headers.")
     header = authorization[0].strip(" \t")
     if len(header) > _MAX_AUTHORIZATION:
         return Finding(
@@ -91,9 +92,7 @@ def bearer_token(authorization: tuple[str, ...]) -> str | Finding:
         return _other_scheme(scheme)
     token = token.lstrip(" ")
     if not token:
-        return Finding(
-            Code.MALFORMED_CREDENTIALS, "The Authorization header says Bearer and nothing after it."
-        )
+        return Finding(Code.MALFORMED_CREDENTIALS, "The Authorization header says Bearer and nothing after it.")
     if " " in token or "," in token or "\t" in token:
         return Finding(Code.MALFORMED_CREDENTIALS, "More than one token stands after the word Bearer.")
     return token

@@ -12,12 +12,15 @@ import logging
 import os
 import time
 from contextlib import asynccontextmanager
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, overload
 
 from .challenge import challenge_for, realm_name
+from .debug import Debug, wants_page
+from .denial_log import DenialLog
 from .environment import settings_from
-from .errors import Code, ConfigurationError, Finding, KeySetUnavailable, denial_class
+from .errors import AccessDenied, Code, ConfigurationError, Finding, KeySetUnavailable, denial_class
+from .explainer import explanation
 from .issuer import MAX_LEEWAY, Issuer, audiences
 from .keys.remote import MustWait
 from .policy import requirement
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    from .explain import Explanation
     from .keys.remote import Flight
     from .policy import Requirement
     from .revocation import Revoked
@@ -52,6 +56,8 @@ class ResourceServer:
             the answer is 503. A sync one is called in place, on the event loop too: let it look, not wait.
         token_cache: how many verified tokens are remembered; None for none.
         preflight: whether a CORS preflight passes without a token.
+        debug: whether answers carry their explanation, claims included, as JSON, or as a page for a browser.
+            True shows it to requests from this machine only.
         clock: the wall clock, in seconds since 1970.
 
     Raises:
@@ -68,6 +74,7 @@ class ResourceServer:
         revoked: Revoked | None = None,
         token_cache: int | None = DEFAULT_TOKEN_CACHE,
         preflight: bool = True,
+        debug: bool | str = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.verifier = Verifier(
@@ -80,6 +87,8 @@ class ResourceServer:
         self.preflight = preflight
         self._revocation = None if revoked is None else Revocation(revoked)
         self._clock = clock
+        self._debug = Debug(debug)
+        self._log = DenialLog()
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None, **settings: Any) -> ResourceServer:
@@ -101,6 +110,14 @@ class ResourceServer:
         """Whether a decision has to await something of the application, so that only `aauthorize` will do."""
         return self._revocation is not None and self._revocation.is_async
 
+    @overload
+    def authorize(
+        self, request: Request | str | None, *needs: object, claim: object = ..., optional: Literal[False] = ...
+    ) -> VerifiedToken: ...
+    @overload
+    def authorize(
+        self, request: Request | str | None, *needs: object, claim: object = ..., optional: bool
+    ) -> VerifiedToken | None: ...
     def authorize(
         self, request: Request | str | None, *needs: object, claim: object = None, optional: bool = False
     ) -> VerifiedToken | None:
@@ -120,41 +137,33 @@ class ResourceServer:
             AccessDenied: the request is not let in.
             ConfigurationError: `needs` ask for nothing, or `revoked` is async.
         """
-        needed = _requirement(needs, claim)
-        asked = request if isinstance(request, Request) else Request(request)
-        after: Flight | None = None
-        while True:
-            try:
-                token = self._authenticate(asked, needed, optional, after)
-                break
-            except MustWait as wait:
-                wait.flight.wait()
-                after = wait.flight
-        if token is None:
-            return None
-        if self._revocation is not None:
-            self._refuse(needed, self._revocation.ask(token))
-        return self.permit(token, asked, needed)
+        asked, needed = _asked(request), _requirement(needs, claim)
+        now = self._clock()
+        try:
+            return self._authorize(asked, needed, optional, now)
+        except AccessDenied as denied:
+            self._tell(denied, asked, needed, now)
+            raise
 
+    @overload
+    async def aauthorize(
+        self, request: Request | str | None, *needs: object, claim: object = ..., optional: Literal[False] = ...
+    ) -> VerifiedToken: ...
+    @overload
+    async def aauthorize(
+        self, request: Request | str | None, *needs: object, claim: object = ..., optional: bool
+    ) -> VerifiedToken | None: ...
     async def aauthorize(
         self, request: Request | str | None, *needs: object, claim: object = None, optional: bool = False
     ) -> VerifiedToken | None:
         """As `authorize`, for asyncio and trio: waits without blocking the loop, and awaits what is async."""
-        needed = _requirement(needs, claim)
-        asked = request if isinstance(request, Request) else Request(request)
-        after: Flight | None = None
-        while True:
-            try:
-                token = self._authenticate(asked, needed, optional, after)
-                break
-            except MustWait as wait:
-                await wait.flight.await_()
-                after = wait.flight
-        if token is None:
-            return None
-        if self._revocation is not None:
-            self._refuse(needed, await self._revocation.aask(token))
-        return await self.apermit(token, asked, needed)
+        asked, needed = _asked(request), _requirement(needs, claim)
+        now = self._clock()
+        try:
+            return await self._aauthorize(asked, needed, optional, now)
+        except AccessDenied as denied:
+            self._tell(denied, asked, needed, now)
+            raise
 
     def permit(
         self, token: VerifiedToken, request: Request, *needs: object, claim: object = None
@@ -165,15 +174,11 @@ class ResourceServer:
         result and errors as for `authorize`.
         """
         needed = _requirement(needs, claim)
-        decision = needed.decide(token, request)
-        if not decision.allowed:
-            self._deny(
-                needed,
-                *decision.findings,
-                scope=decision.scope,
-                retry_after=1 if decision.undecided else None,
-            )
-        return token
+        try:
+            return self._permit(token, request, needed)
+        except AccessDenied as denied:
+            self._tell(denied, request, needed, self._clock())
+            raise
 
     async def apermit(
         self, token: VerifiedToken, request: Request, *needs: object, claim: object = None
@@ -181,22 +186,88 @@ class ResourceServer:
         """As `permit`, for asyncio and trio."""
         return self.permit(token, request, *needs, claim=claim)
 
+    def explain(self, request: Request | str | None, *needs: object, claim: object = None) -> Explanation:
+        """Say why a request would be let in or not: every check, not only the first that fails.
+
+        Takes the arguments of `authorize`, and decides as it does; it neither raises the denial nor logs it.
+        """
+        asked, needed = _asked(request), _requirement(needs, claim)
+        now = self._clock()
+        try:
+            self._authorize(asked, needed, optional=False, now=now)
+        except AccessDenied as denied:
+            return explanation(self.verifier, asked, needed, denied, now)
+        return explanation(self.verifier, asked, needed, None, now)
+
+    async def aexplain(self, request: Request | str | None, *needs: object, claim: object = None) -> Explanation:
+        """As `explain`, for asyncio and trio."""
+        asked, needed = _asked(request), _requirement(needs, claim)
+        now = self._clock()
+        try:
+            await self._aauthorize(asked, needed, optional=False, now=now)
+        except AccessDenied as denied:
+            return explanation(self.verifier, asked, needed, denied, now)
+        return explanation(self.verifier, asked, needed, None, now)
+
+    def _authorize(
+        self, request: Request, needed: Requirement, optional: bool, now: float
+    ) -> VerifiedToken | None:
+        after: Flight | None = None
+        while True:
+            try:
+                token = self._authenticate(request, needed, optional, now, after)
+                break
+            except MustWait as wait:
+                wait.flight.wait()
+                after = wait.flight
+        if token is None:
+            return None
+        if self._revocation is not None:
+            self._refuse(needed, self._revocation.ask(token))
+        return self._permit(token, request, needed)
+
+    async def _aauthorize(
+        self, request: Request, needed: Requirement, optional: bool, now: float
+    ) -> VerifiedToken | None:
+        after: Flight | None = None
+        while True:
+            try:
+                token = self._authenticate(request, needed, optional, now, after)
+                break
+            except MustWait as wait:
+                await wait.flight.await_()
+                after = wait.flight
+        if token is None:
+            return None
+        if self._revocation is not None:
+            self._refuse(needed, await self._revocation.aask(token))
+        return self._permit(token, request, needed)
+
     def _authenticate(
-        self, request: Request, needed: Requirement, optional: bool, after: Flight | None
+        self, request: Request, needed: Requirement, optional: bool, now: float, after: Flight | None
     ) -> VerifiedToken | None:
         """The token of the request; everything that ends in 400, 401 or 503."""
         text = bearer_token(request.authorization)
         if isinstance(text, Finding):
-            if optional and not request.authorization:
+            if optional and text.code is Code.NO_CREDENTIALS:
                 return None
             self._deny(needed, text)
         try:
-            token = self.verifier.verify(text, self._clock(), after)
+            token = self.verifier.verify(text, now, after)
         except KeySetUnavailable as unavailable:
             finding = Finding(Code.KEYS_UNAVAILABLE, str(unavailable))
             self._deny(needed, finding, retry_after=unavailable.retry_after)
         if isinstance(token, Finding):
             self._deny(needed, token)
+        return token
+
+    def _permit(self, token: VerifiedToken, request: Request, needed: Requirement) -> VerifiedToken:
+        """The token, if the policy holds; everything that ends in 403."""
+        decision = needed.decide(token, request)
+        if not decision.allowed:
+            self._deny(
+                needed, *decision.findings, scope=decision.scope, retry_after=1 if decision.undecided else None
+            )
         return token
 
     def _refuse(self, needed: Requirement, finding: Finding | None) -> None:
@@ -210,23 +281,22 @@ class ResourceServer:
         scope: tuple[str, ...] = (),
         retry_after: float | None = None,
     ) -> NoReturn:
-        finding = findings[0]
-        answer = finding.answer
-        denied = denial_class(finding)(
-            finding,
+        answer = findings[0].answer
+        raise denial_class(findings[0])(
+            findings[0],
             findings=findings,
             challenge=challenge_for(answer, realm=self.realm, scope=scope),
             required=needed.describe() if answer.status == 403 else (),
             retry_after=retry_after,
         )
-        logger.log(
-            logging.ERROR if answer.status == 503 else logging.INFO,
-            "denied %d %s",
-            answer.status,
-            "; ".join(map(str, findings)),
-            extra={"status": answer.status, "finding": str(finding.code)},
+
+    def _tell(self, denied: AccessDenied, request: Request, needed: Requirement, now: float) -> None:
+        """Give the denial its explanation, and the log its record."""
+        denied.explain_with(
+            partial(explanation, self.verifier, request, needed, denied, now),
+            page=wants_page(request) if self._debug.may_show(request) else None,
         )
-        raise denied
+        self._log.tell(denied, now)
 
     # ── life ──
 
@@ -296,6 +366,10 @@ class ResourceServer:
 
     def __repr__(self) -> str:
         return f"<ResourceServer issuers={[issuer.url for issuer in self.issuers]!r} realm={self.realm!r}>"
+
+
+def _asked(request: Request | str | None) -> Request:
+    return request if isinstance(request, Request) else Request(request)
 
 
 def _requirement(needs: tuple[object, ...], claim: object) -> Requirement:

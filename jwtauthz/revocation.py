@@ -29,9 +29,7 @@ class Revocation:
 
     def __init__(self, revoked: Revoked) -> None:
         if not callable(revoked):
-            raise ConfigurationError(
-                f"revoked={revoked!r} can't be called. Write a function (token) -> bool."
-            )
+            raise ConfigurationError(f"revoked={revoked!r} can't be called. Write a function (token) -> bool.")
         self._revoked = revoked
         self.is_async = inspect.iscoroutinefunction(revoked) or inspect.iscoroutinefunction(
             getattr(revoked, "__call__", None)  # noqa: B004  # an object with an async __call__
@@ -40,9 +38,7 @@ class Revocation:
     def ask(self, token: VerifiedToken) -> Finding | None:
         """The finding that speaks against the token, or None."""
         if self.is_async:
-            raise ConfigurationError(
-                "revoked= is async, so this server needs `await server.aauthorize(...)`."
-            )
+            raise ConfigurationError("revoked= is async, so this server needs `await server.aauthorize(...)`.")
         try:
             answer: object = self._revoked(token)
         except Exception:

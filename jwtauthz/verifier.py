@@ -6,12 +6,14 @@ says so (`MustWait`) instead of waiting, so that threads, asyncio and trio are s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
-from .checks import CLAIM_CHECKS, HEADER_CHECKS, first_finding, wrong_issuer
+from .checks import CLAIM_CHECKS, HEADER_CHECKS, first_finding, show, wrong_issuer
+from .cures import cure
 from .errors import Code, ConfigurationError, Finding, KeySetUnavailable
+from .explain import Step, steps_of
 from .keys.jwk import KeyUnknown
 from .token import VerifiedToken, parse
 from .token_cache import TokenCache
@@ -51,6 +53,16 @@ class _Seen:
     algorithm: str
     valid_from: float
     valid_until: float
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """What there is to say about a token: its parts, every check, and whether signature and claims hold."""
+
+    token: UnverifiedToken | None
+    steps: tuple[Step, ...]
+    issuer: Issuer | None = None
+    verified: bool = False
 
 
 class Verifier:
@@ -130,7 +142,7 @@ class Verifier:
     ) -> VerifiedToken | Finding:
         token = parse(text, self._headers)
         if isinstance(token, Finding):
-            return token
+            return self._with_cure(token)
         issuer = token.claims.get("iss")
         trusted = self._trusted.get(issuer) if type(issuer) is str else None
         if trusted is None:
@@ -165,6 +177,39 @@ class Verifier:
         self._remember(token, verified, trusted, key, digest)
         return verified
 
+    def examine(self, text: str, now: float) -> Examination:
+        """Run every check of a token to the end, for an explanation; waits for nothing, decides nothing.
+
+        A token of an issuer that is not accepted is held against the only one that is, if there is only one.
+        """
+        token = parse(text, {})
+        if isinstance(token, Finding):
+            token = self._with_cure(token)
+            return Examination(None, (Step("form", _FORM, "failed", finding=token),))
+        steps = [Step("form", _FORM, "passed")]
+        issuer = token.claims.get("iss")
+        trusted = self._trusted.get(issuer) if type(issuer) is str else None
+        known = trusted is not None
+        if trusted is None:
+            if len(self._trusted) > 1:
+                finding = wrong_issuer(token, list(self._trusted))
+                steps.append(Step("issuer", "issuer (iss)", "failed", " or ".join(self._trusted), finding=finding))
+                return Examination(token, tuple(steps))
+            trusted = next(iter(self._trusted.values()))
+        key = _key_step(token, trusted, known=known)
+        signed = key[-1].verdict == "passed"
+        checks = list(steps_of(token, trusted.rules, now, verified=signed))
+        before = len(HEADER_CHECKS)
+        steps += [*checks[:before], *key, *checks[before:]]
+        verified = signed and all(step.verdict == "passed" for step in checks)
+        return Examination(token, tuple(steps), trusted.issuer, verified)
+
+    def _with_cure(self, finding: Finding) -> Finding:
+        """A finding about something that is no JWT, with what to do at the issuer it likely comes from."""
+        issuer = next(iter(self._trusted)) if len(self._trusted) == 1 else ""
+        hint = finding.hint or cure(finding.code, issuer)
+        return replace(finding, hint=hint)
+
     def _remember(
         self,
         token: UnverifiedToken,
@@ -187,6 +232,27 @@ class Verifier:
         )
 
 
+def _key_step(token: UnverifiedToken, trusted: _Trusted, *, known: bool) -> tuple[Step, Step]:
+    """Whether the issuer lists a key for the token, and whether the signature holds under it."""
+    kid = show(token.header.key_id, 100)
+    reached = known and first_finding(HEADER_CHECKS, token, trusted.rules, 0.0) is None
+    signature = Step("signature", _SIGNATURE, "not reached")
+    if not reached:
+        return Step("key", _KEY, "not reached", found=kid), signature
+    try:
+        found = trusted.issuer.key_set.find(token.header.key_id, token.header.algorithm, after=_WAIT_FOR_NOTHING)
+    except KeyUnknown as unknown:
+        finding = Finding(Code.KEY_UNKNOWN, str(unknown), "kid")
+        return Step("key", _KEY, "failed", found=kid, finding=finding), signature
+    except KeySetUnavailable as unavailable:
+        finding = Finding(Code.KEYS_UNAVAILABLE, str(unavailable))
+        return Step("key", _KEY, "failed", found=kid, finding=finding), signature
+    key = Step("key", _KEY, "passed", found=kid)
+    if _signing_key(token, found) is None:
+        return key, Step("signature", _SIGNATURE, "failed", finding=_BAD_SIGNATURE)
+    return key, Step("signature", _SIGNATURE, "passed", verified=True)
+
+
 def _signing_key(token: UnverifiedToken, found: Found) -> Key | None:
     for key in found.keys:
         if key.verify(token.header.algorithm, token.signing_input, token.signature):
@@ -194,6 +260,9 @@ def _signing_key(token: UnverifiedToken, found: Found) -> Key | None:
     return None
 
 
+_FORM: Final = "well-formed JWT"
+_KEY: Final = "key that its issuer lists"
+_SIGNATURE: Final = "signature"
 _BAD_SIGNATURE: Final = Finding(
     Code.BAD_SIGNATURE,
     "The signature does not verify under the issuer's key of that key ID.",

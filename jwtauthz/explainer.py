@@ -1,0 +1,99 @@
+"""Makes the explanation of a decision: the decision itself is taken as it fell, the rest is run to the end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .claims import show_claim
+from .errors import Code, Finding
+from .explain import Explanation, Step, denial_findings, missing_scopes, shown_claims
+from .policy import claims_read, scopes_only
+from .request import bearer_token
+from .token import VerifiedToken
+
+if TYPE_CHECKING:
+    from .errors import AccessDenied
+    from .policy import Requirement
+    from .request import Request
+    from .verifier import Examination, Verifier
+
+_POLICY = "what the operation needs"
+
+
+def explanation(
+    verifier: Verifier, request: Request, needed: Requirement, denied: AccessDenied | None, now: float
+) -> Explanation:
+    """Explain a decision that fell at `now`: `denied`, or the request was let in.
+
+    Functions of the application are not called again: what they said stands in the decision. Scopes of a token
+    that did not get so far are looked at all the same, and marked unverified.
+    """
+    text = bearer_token(request.authorization)
+    if isinstance(text, Finding):
+        return _explanation(
+            denied, needed, [Step("credentials", "credentials", "failed", finding=text), _unread()]
+        )
+    steps = [Step("credentials", "credentials", "passed")]
+    examined = verifier.examine(text, now)
+    steps += examined.steps
+    token = _token(examined, verifier)
+    steps.append(_policy_step(needed, denied, token, request, verified=examined.verified))
+    return _explanation(denied, needed, steps, token, verified=examined.verified)
+
+
+def _explanation(
+    denied: AccessDenied | None,
+    needed: Requirement,
+    steps: list[Step],
+    token: VerifiedToken | None = None,
+    *,
+    verified: bool = False,
+) -> Explanation:
+    findings = denial_findings(denied, steps)
+    reads = claims_read(needed, token.scopes_from) if token is not None else ()
+    return Explanation(
+        allowed=denied is None,
+        status=200 if denied is None else denied.status,
+        finding=None if denied is None else denied.finding,
+        findings=findings,
+        steps=tuple(steps),
+        required=tuple(needed.describe()),
+        reads=tuple(map(show_claim, reads)),
+        granted=tuple(sorted({scope for claim in reads for scope in token.granted(claim)})) if token else (),
+        missing=missing_scopes(findings),
+        claims=shown_claims(token.claims) if token else {},
+        verified=verified,
+    )
+
+
+def _unread() -> Step:
+    return Step("policy", _POLICY, "not reached")
+
+
+def _token(examined: Examination, verifier: Verifier) -> VerifiedToken | None:
+    """The token as a policy reads it; whether it may be believed, `examined.verified` says."""
+    if examined.token is None:
+        return None
+    issuer = examined.issuer or verifier.issuers[0]
+    return VerifiedToken(examined.token.header, examined.token.claims, scopes_from=issuer.scopes_from)
+
+
+def _policy_step(
+    needed: Requirement,
+    denied: AccessDenied | None,
+    token: VerifiedToken | None,
+    request: Request,
+    *,
+    verified: bool,
+) -> Step:
+    if denied is None:
+        return Step("policy", _POLICY, "passed", verified=True)
+    if denied.status == 403 or denied.finding.code is Code.CHECK_FAILED:
+        return Step("policy", _POLICY, "failed", verified=True, finding=denied.finding)
+    scopes = scopes_only(needed)
+    if token is None or scopes is None:
+        return _unread()
+    decision = scopes.decide(token, request)
+    if decision.allowed:
+        return Step("policy", _POLICY, "passed", verified=verified)
+    return Step("policy", _POLICY, "failed", verified=verified, finding=decision.findings[0])

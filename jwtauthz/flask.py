@@ -1,0 +1,238 @@
+"""The door for Flask: `requires` on views, `protect` on blueprints, `current_token` inside both.
+
+    from jwtauthz.flask import JWTAuthz, current_token, requires
+
+    JWTAuthz(server).init_app(app)
+
+    @app.get("/users")
+    @requires("read:users")
+    def users():
+        return {"sub": current_token.subject}
+
+A denial raises `AccessDenied` and is answered with its status, challenge and JSON body;
+`@app.errorhandler(AccessDenied)`, of the app or of a blueprint, replaces that answer.
+"""
+
+from __future__ import annotations
+
+import inspect
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+
+from flask import Blueprint, current_app, has_request_context, request
+from werkzeug.local import LocalProxy
+
+from .decorators import requirement_of_decorator
+from .errors import AccessDenied, ConfigurationError
+from .policy import requirement
+from .request import Request
+from .resource_server import ResourceServer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from flask import Flask
+
+    from .policy import Requirement
+    from .token import VerifiedToken
+
+    _View = TypeVar("_View", bound=Callable[..., Any])
+
+__all__ = ["JWTAuthz", "current_token", "requires"]
+
+_EXTENSION: Final = "jwtauthz"
+# Attributes of ours: the token on the request, the needs on a guarded view, the guard on the view under it.
+# The token hangs on the request and not on `g`, which outlives the request in an app context made by hand.
+_TOKEN: Final = "_jwtauthz_token"  # noqa: S105
+_NEEDS: Final = "_jwtauthz_needs"
+_GUARD: Final = "_jwtauthz_guard"
+
+
+class JWTAuthz:
+    """Connects a Flask app with the server that decides for it.
+
+    Args:
+        server: decides; one server may serve several apps.
+        app: the app, if it is there already; otherwise call `init_app`.
+    """
+
+    def __init__(self, server: ResourceServer, app: Flask | None = None) -> None:
+        if not isinstance(server, ResourceServer):
+            raise ConfigurationError(
+                f"JWTAuthz({server!r}) has nothing that decides. "
+                "Write JWTAuthz(ResourceServer(issuer=..., audience=...))."
+            )
+        self.server = server
+        if app is not None:
+            self.init_app(app)
+
+    def init_app(self, app: Flask) -> None:
+        """Make `requires` work in an app, and answer its denials unless it has an error handler for them.
+
+        Raises:
+            ConfigurationError: the app has another `JWTAuthz` already.
+        """
+        known = app.extensions.setdefault(_EXTENSION, self)
+        if known is not self:
+            raise ConfigurationError(
+                f"The app {app.name!r} has a JWTAuthz already. "
+                "Make one, for a ResourceServer with several issuers."
+            )
+        if self._look_at_route in app.before_request_funcs.get(None, ()):
+            return
+        app.before_request(self._look_at_route)
+        if AccessDenied not in app.error_handler_spec[None][None]:
+            app.register_error_handler(AccessDenied, _answer)
+
+    def protect(self, blueprint: Blueprint, *needs: object, claim: object = None, optional: bool = False) -> None:
+        """Ask something of every request to a blueprint and to the blueprints nested in it.
+
+        Arguments as for `requires`, which may ask for more on a single view.
+        """
+        if not isinstance(blueprint, Blueprint):
+            raise ConfigurationError(f"protect({blueprint!r}): it takes a Blueprint; on views write @requires.")
+        needed = requirement(*needs, claim=claim)
+
+        def protect_blueprint() -> None:
+            if _authz() is not self:
+                raise RuntimeError(
+                    f"The blueprint {blueprint.name!r} is protected by another JWTAuthz than the app's own. "
+                    "Use one for both."
+                )
+            _admit(needed, optional=optional)
+
+        blueprint.before_request(protect_blueprint)
+
+    def _look_at_route(self) -> None:
+        """Catch what no decorator can: OPTIONS answered by Flask itself, and a route around the decorator."""
+        view = current_app.view_functions.get(request.endpoint or "")
+        if request.method == "OPTIONS" and getattr(request.url_rule, "provide_automatic_options", False):
+            for needed, optional in getattr(view, _NEEDS, ()):
+                _admit(needed, optional=optional)
+        bare, guarded = getattr(view, _GUARD, (None, None))
+        if bare is view and view is not None and not _is_routed(guarded):
+            raise RuntimeError(
+                f"The route of {request.endpoint!r} goes around its @requires. "
+                "Write @requires under @app.get (or @app.route), so that the route gets the protected view."
+            )
+
+
+def requires(*needs: object, claim: object = None, optional: bool = False) -> Callable[[_View], _View]:
+    """Let only those requests into a view that have a token, and one that grants all of `needs`.
+
+    It stands under `@app.get`, on views, async views and methods of a `MethodView`, or in its `decorators`.
+
+    Args:
+        needs: scopes, `any_of(...)`, `all_of(...)`, `authenticated()`, functions `(token, request) -> bool`.
+        claim: the claim that scopes given as strings are read from, instead of the issuer's own.
+        optional: a request without credentials comes in too, and `current_token` is falsy then.
+
+    Raises:
+        ConfigurationError: it asks for nothing, or stands without parentheses.
+    """
+    needed = requirement_of_decorator(needs, claim)
+
+    def decorate(view: _View) -> _View:
+        if isinstance(view, type) or not callable(view):
+            raise ConfigurationError(
+                f"@requires can't protect {view!r}. It stands on functions and methods; "
+                "for a view class write decorators = [requires(...)] inside it."
+            )
+        guarded: Any
+        if inspect.iscoroutinefunction(view):
+
+            @wraps(view)
+            async def guarded(*args: Any, **kwargs: Any) -> Any:
+                await _aadmit(needed, optional=optional)
+                return await view(*args, **kwargs)
+
+        else:
+
+            @wraps(view)
+            def guarded(*args: Any, **kwargs: Any) -> Any:
+                _admit(needed, optional=optional)
+                return view(*args, **kwargs)
+
+        setattr(guarded, _NEEDS, (*getattr(view, _NEEDS, ()), (needed, optional)))
+        if hasattr(view, "__dict__"):
+            setattr(view, _GUARD, (view, guarded))
+        return cast("_View", guarded)
+
+    return decorate
+
+
+def _admit(needed: Requirement, *, optional: bool) -> None:
+    """Let the current request in, or raise the denial; a token is verified once per request."""
+    server, asked = _authz().server, _asked()
+    token = getattr(request, _TOKEN, None)
+    if token is not None:
+        server.permit(token, asked, needed)
+    elif server.preflight and asked.is_preflight:
+        setattr(request, _TOKEN, None)
+    else:
+        authorize = current_app.async_to_sync(server.aauthorize) if server.needs_async else server.authorize
+        setattr(request, _TOKEN, authorize(asked, needed, optional=optional))
+
+
+async def _aadmit(needed: Requirement, *, optional: bool) -> None:
+    """As `_admit`, inside an async view."""
+    server, asked = _authz().server, _asked()
+    token = getattr(request, _TOKEN, None)
+    if token is not None:
+        await server.apermit(token, asked, needed)
+    elif server.preflight and asked.is_preflight:
+        setattr(request, _TOKEN, None)
+    else:
+        setattr(request, _TOKEN, await server.aauthorize(asked, needed, optional=optional))
+
+
+def _authz() -> JWTAuthz:
+    try:
+        authz: JWTAuthz = current_app.extensions[_EXTENSION]
+    except KeyError:
+        raise RuntimeError(
+            f"@requires has no server to ask in the app {current_app.name!r}. "
+            "Write JWTAuthz(server).init_app(app)."
+        ) from None
+    return authz
+
+
+def _asked() -> Request:
+    # WSGI has one Authorization: several were joined with commas, which the decision refuses.
+    return Request(
+        request.environ.get("HTTP_AUTHORIZATION"),
+        method=request.method,
+        path=request.root_path + request.path,
+        headers=dict(request.headers.items()),
+        path_params=request.view_args,
+        source=request._get_current_object(),  # type: ignore[attr-defined]  # noqa: SLF001
+    )
+
+
+def _answer(denied: AccessDenied) -> tuple[dict[str, object], int, dict[str, str]]:
+    return denied.body, denied.status, denied.headers
+
+
+def _is_routed(guarded: Any) -> bool:
+    view = inspect.unwrap(guarded)
+    return any(
+        hasattr(routed, _NEEDS) and inspect.unwrap(routed) is view
+        for routed in current_app.view_functions.values()
+    )
+
+
+def _current_token() -> VerifiedToken | None:
+    if not has_request_context():
+        raise RuntimeError("current_token stands for the token of a request, and there is no request here.")
+    try:
+        token: VerifiedToken | None = getattr(request, _TOKEN)
+    except AttributeError:
+        raise RuntimeError(
+            "No token was asked for here. Write @requires(...) on the view, or protect its blueprint; "
+            "optional=True lets requests without a token in."
+        ) from None
+    return token
+
+
+# The verified token of the current request; falsy where `optional=True` let an anonymous one in.
+current_token: VerifiedToken = cast("VerifiedToken", LocalProxy(_current_token))

@@ -1,0 +1,135 @@
+"""Why a scope is missing that somebody can plainly see in the token.
+
+The most asked question there is: the permission stands in another claim, or in other letters, or glued to its
+neighbour with a comma. Each answer is a finding of its own, with what to write instead.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from .claims import MISSING, find_scope, lookup, show_claim
+from .cures import cure
+from .errors import Code, Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from .claims import ClaimName
+    from .token import VerifiedToken
+
+OIDC_SCOPES: Final = frozenset({"openid", "profile", "email", "address", "phone", "offline_access"})
+_COMMA: Final = re.compile(r"[ ,]+")
+_OTHER_SEPARATORS: Final = re.compile(r"[\s;|+]+")
+_NAME_SEPARATORS: Final = ":./"
+_SPACES: Final = "let the issuer write a list, or one string with a space between scopes (RFC 6749 section 3.3)."
+
+
+def missing_scope(token: VerifiedToken, scope: str, claim: ClaimName | None) -> Finding:
+    """The finding for a scope that a token does not grant, with the best explanation there is.
+
+    Args:
+        token: the verified token.
+        scope: what is needed.
+        claim: the claim that is read; None for those that the issuer's `scopes_from` names.
+    """
+    sources = (claim,) if claim is not None else tuple(token.scopes_from)
+    reads = ", ".join(f"`{show_claim(source)}`" for source in sources)
+    reading = token.reading(claim)
+    granted = sorted(reading.granted)
+
+    def finding(code: Code, detail: str, hint: str | None = None) -> Finding:
+        return Finding(code, f"`{scope}` {detail}", reads.replace("`", ""), scope, granted, hint)
+
+    elsewhere = find_scope(token.claims, scope, sources)
+    if elsewhere is not None:
+        literal = f'"{elsewhere}"' if isinstance(elsewhere, str) else repr(elsewhere)
+        return finding(
+            Code.SCOPE_IN_OTHER_CLAIM,
+            f"stands in `{show_claim(elsewhere)}`; this route reads {reads}.",
+            f"write claim={literal}.",
+        )
+    for name in granted:
+        if name.lower() == scope.lower():
+            return finding(
+                Code.SCOPE_DIFFERS_IN_CASE,
+                f"is needed; {reads} holds `{_cut(name)}`. Scopes are compared letter by letter.",
+                f'write requires("{name}"), or rename it at the issuer.',
+            )
+    glued = _glued(token, scope, sources)
+    if glued is not None:
+        return finding(*glued)
+    for name in granted:
+        if _is_part(name, scope):
+            return finding(
+                Code.SCOPE_DIFFERS_IN_PREFIX,
+                f"is needed; {reads} holds `{_cut(name)}`, which is another scope: there is no wildcard.",
+                f'write requires("{name}") if that is what you mean, or grant `{scope}` at the issuer.',
+            )
+    if reading.granted and reading.granted <= OIDC_SCOPES:
+        return finding(
+            Code.ONLY_OIDC_SCOPES,
+            f"is needed; {reads} holds only scopes of OpenID Connect: {' '.join(granted)}.",
+            cure(Code.ONLY_OIDC_SCOPES, token.issuer),
+        )
+    if not reading.granted and reading.problem and any(_is_there(token, source) for source in sources):
+        return finding(
+            Code.SCOPE_CLAIM_UNREADABLE,
+            f"is needed; {reads} {reading.problem}.",
+            "let the issuer write a string of scopes or a list of strings.",
+        )
+    holds = f"{reads} holds {_cut(' '.join(granted))}" if granted else _nothing(token, sources, reads)
+    return finding(Code.SCOPE_MISSING, f"is needed; {holds}.", cure(Code.SCOPE_MISSING, token.issuer))
+
+
+def _nothing(token: VerifiedToken, sources: Sequence[ClaimName], reads: str) -> str:
+    if any(_is_there(token, source) for source in sources):
+        return f"{reads} is empty"
+    return f"the token has no {reads}"
+
+
+def _is_there(token: VerifiedToken, claim: ClaimName) -> bool:
+    return lookup(token.claims, claim) is not MISSING
+
+
+def _glued(token: VerifiedToken, scope: str, sources: Sequence[ClaimName]) -> tuple[Code, str, str] | None:
+    """Whether the scope stands in the right claim, joined to others by something that separates nothing."""
+    for source in sources:
+        for text in _texts(lookup(token.claims, source)):
+            if scope in _COMMA.split(text):
+                return (
+                    Code.SCOPE_COMMA_JOINED,
+                    f"is joined to others in `{show_claim(source)}`: {_cut(text)!r}.",
+                    _SPACES,
+                )
+            if scope in _OTHER_SEPARATORS.split(text):
+                return (
+                    Code.SCOPE_OTHER_SEPARATOR,
+                    f"stands in `{show_claim(source)}` between other separators than a space: {_cut(text)!r}.",
+                    _SPACES,
+                )
+    return None
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        yield from (element for element in value if isinstance(element, str))
+
+
+def _is_part(held: str, needed: str) -> bool:
+    """Whether one name is the other with something before or behind it: `read` and `read:users`."""
+    longer, shorter = (held, needed) if len(held) > len(needed) else (needed, held)
+    if not shorter or len(longer) == len(shorter):
+        return False
+    if longer.startswith(shorter):
+        return longer[len(shorter)] in _NAME_SEPARATORS or shorter[-1] in _NAME_SEPARATORS
+    if longer.endswith(shorter):
+        return longer[-len(shorter) - 1] in _NAME_SEPARATORS
+    return needed.endswith("*") and held.startswith(needed[:-1])
+
+
+def _cut(text: str, limit: int = 200) -> str:
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"

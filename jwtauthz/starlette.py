@@ -1,0 +1,380 @@
+"""The door for Starlette and any ASGI app: a middleware that asks for a token, `requires` for more.
+
+    from jwtauthz.starlette import JWTAuthzMiddleware, requires, token_from
+
+    @requires("read:users")
+    async def users(request):
+        return JSONResponse({"sub": token_from(request).subject})
+
+    app = Starlette(
+        routes=[Route("/users", users)],
+        middleware=[Middleware(JWTAuthzMiddleware, server=server, public=["/health"])],
+    )
+
+The middleware fills in `request.user` and `request.auth` too, so Starlette's own `@requires` works under it.
+A denial is answered with its status, challenge and JSON body; a handler that the app has registered for
+`AccessDenied` replaces that answer.
+"""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from functools import partial, wraps
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, cast, overload
+
+from anyio import from_thread
+from starlette.authentication import AuthCredentials, BaseUser, UnauthenticatedUser
+from starlette.concurrency import run_in_threadpool
+from starlette.endpoints import HTTPEndpoint, WebSocketEndpoint
+from starlette.requests import HTTPConnection
+from starlette.requests import Request as HTTPRequest
+from starlette.responses import JSONResponse
+from starlette.websockets import WebSocket
+
+from .decorators import requirement_of_decorator
+from .errors import AccessDenied, ConfigurationError
+from .policy import authenticated, requirement
+from .public_paths import PublicPaths
+from .request import Request
+from .resource_server import ResourceServer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from .policy import Requirement
+    from .token import VerifiedToken
+
+    _View = TypeVar("_View", bound=Callable[..., Any])
+
+__all__ = ["JWTAuthzMiddleware", "TokenUser", "requires", "token_from"]
+
+_KEY: Final = "jwtauthz"
+_ANSWERS: Final = frozenset(
+    ["http.response.start", "websocket.http.response.start", "websocket.accept", "websocket.close"]
+)
+_POLICY_VIOLATION: Final = 1008  # RFC 6455 section 7.4.1
+
+
+class TokenUser(BaseUser):
+    """What `request.user` is for a request with a valid token."""
+
+    def __init__(self, token: VerifiedToken) -> None:
+        self.token = token
+
+    @property
+    def is_authenticated(self) -> bool:
+        """Yes: there is a valid token."""
+        return True
+
+    @property
+    def display_name(self) -> str:
+        """The subject, or else the client that acts for itself."""
+        return self.token.subject or self.token.client_id or ""
+
+    @property
+    def identity(self) -> str:
+        """The subject, which is unique only within `token.issuer`."""
+        return self.token.subject or ""
+
+
+@dataclass(slots=True, eq=False)
+class _Admission:
+    """What is known of one connection; stands in its scope."""
+
+    server: ResourceServer
+    app: Any  # the application around the middleware, whose exception handlers answer denials
+    token: VerifiedToken | None = None
+
+
+class JWTAuthzMiddleware:
+    """Asks every HTTP request and WebSocket handshake for a valid token, before the app sees it.
+
+    Args:
+        app: the ASGI application behind it.
+        server: decides.
+        public: paths that need no token: exact ones ("/health"), and "/static/*" for all that lie below.
+            Paths are relative to where the app (or `Mount`) of the middleware stands.
+        optional: requests without credentials come in on every path; a bad token is refused all the same.
+        needs: what every token must grant: a scope, or a requirement such as `any_of(...)`; it sees no path
+            parameters, for no route has been found yet.
+
+    Raises:
+        ConfigurationError: a setting that makes no sense.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        server: ResourceServer,
+        *,
+        public: Iterable[str] = (),
+        optional: bool = False,
+        needs: object = None,
+    ) -> None:
+        if not isinstance(server, ResourceServer):
+            raise ConfigurationError(
+                f"server={server!r} decides nothing. "
+                "Write Middleware(JWTAuthzMiddleware, server=ResourceServer(issuer=..., audience=...))."
+            )
+        self.app = app
+        self.server = server
+        self.optional = optional
+        self._needed = authenticated() if needs is None else requirement(needs)
+        self._public = PublicPaths(public)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        if scope["type"] not in {"http", "websocket"}:
+            await self.app(scope, receive, send)
+            return
+        admission = scope[_KEY] = _Admission(self.server, scope.get("app"))
+        scope["auth"], scope["user"] = AuthCredentials(), UnauthenticatedUser()
+        answer = None  # what the app has answered already, if anything
+
+        async def watch(message: Message) -> None:
+            nonlocal answer
+            if message["type"] in _ANSWERS:
+                answer = message["type"]
+            await send(message)
+
+        try:
+            if _route_path(scope) not in self._public:
+                await _admit(HTTPConnection(scope), self._needed, optional=self.optional)
+            await self.app(scope, receive, watch)
+        except AccessDenied as denied:
+            if answer is None:
+                await _Denial(denied, admission.app)(scope, receive, send)
+            elif answer == "websocket.accept":
+                await send(_close(denied))
+            else:
+                raise  # too late for another answer
+
+
+def requires(*needs: object, claim: object = None, optional: bool = False) -> Callable[[_View], _View]:
+    """Let only those requests into an endpoint whose token grants all of `needs`; needs the middleware.
+
+    It takes functions with an argument `request` or `websocket`, methods of `HTTPEndpoint`, `on_connect` of
+    `WebSocketEndpoint`, and both kinds of class as a whole.
+
+    Args:
+        needs: scopes, `any_of(...)`, `all_of(...)`, `authenticated()`, functions `(token, request) -> bool`.
+        claim: the claim that scopes given as strings are read from, instead of the issuer's own.
+        optional: anonymous requests that the middleware lets in (public paths, `optional=True`) come in too.
+
+    Raises:
+        ConfigurationError: it asks for nothing, stands without parentheses, or on something it can't protect.
+    """
+    needed = requirement_of_decorator(needs, claim)
+    return partial(_protect, needed=needed, optional=optional)
+
+
+def _protect(view: _View, *, needed: Requirement, optional: bool) -> _View:
+    if isinstance(view, type) and issubclass(view, (HTTPEndpoint, WebSocketEndpoint)):
+        _protect_class(view, needed, optional=optional)
+        return view
+    find, is_websocket = _finder(view)
+    call: Any = view
+    if _is_async(view):
+
+        @wraps(view)
+        async def async_view(*args: Any, **kwargs: Any) -> Any:
+            connection = find(args, kwargs)
+            try:
+                await _admit(connection, needed, optional=optional)
+                return await call(*args, **kwargs)
+            except AccessDenied as denied:
+                return _denial(connection, denied)
+
+        return cast("_View", async_view)
+    if is_websocket:
+        raise ConfigurationError(f"{view!r} serves a WebSocket, so it has to be async. Write async def.")
+
+    @wraps(view)
+    def sync_view(*args: Any, **kwargs: Any) -> Any:
+        connection = find(args, kwargs)
+        try:
+            _admit_in_thread(connection, needed, optional=optional)
+            return call(*args, **kwargs)
+        except AccessDenied as denied:
+            return _denial(connection, denied)
+
+    return cast("_View", sync_view)
+
+
+def _protect_class(view: type[HTTPEndpoint | WebSocketEndpoint], needed: Requirement, *, optional: bool) -> None:
+    dispatch = view.dispatch
+
+    @wraps(dispatch)
+    async def guarded(self: Any) -> None:
+        connection = HTTPConnection(self.scope)
+        try:
+            await _admit(connection, needed, optional=optional)
+        except AccessDenied as denied:
+            await _denial(connection, denied)(self.scope, self.receive, self.send)
+        else:
+            await dispatch(self)
+
+    view.dispatch = guarded  # type: ignore[method-assign]
+
+
+def _finder(view: Any) -> tuple[Callable[[tuple[Any, ...], dict[str, Any]], HTTPConnection], bool]:
+    """How to find the connection among the arguments of a view, and whether it is a WebSocket."""
+    if not callable(view) or isinstance(view, type):
+        raise ConfigurationError(
+            f"@requires can't protect {view!r}. It takes functions, methods, HTTPEndpoint and "
+            "WebSocketEndpoint; for any other ASGI app write JWTAuthzMiddleware(app, server, needs=...)."
+        )
+    names = list(inspect.signature(view).parameters)
+    name = next((name for name in names if name in {"request", "websocket"}), None)
+    if name is None:
+        raise ConfigurationError(
+            f"@requires finds no token in {view!r}: it has no argument called request (or websocket). Add it."
+        )
+    index = names.index(name)
+
+    def find(args: tuple[Any, ...], kwargs: dict[str, Any]) -> HTTPConnection:
+        found = kwargs.get(name, args[index] if index < len(args) else None)
+        if not isinstance(found, HTTPConnection):
+            raise TypeError(f"The argument {name} of {view!r} should be Starlette's, not {type(found).__name__}.")
+        return found
+
+    return find, name == "websocket"
+
+
+def _is_async(view: Any) -> bool:
+    while isinstance(view, partial):
+        view = view.func
+    return inspect.iscoroutinefunction(view) or inspect.iscoroutinefunction(view.__call__)
+
+
+async def _admit(connection: HTTPConnection, needed: Requirement, *, optional: bool) -> None:
+    """Let a connection in, or raise the denial; a token is verified once per connection."""
+    admission, asked = _admission(connection), _asked(connection)
+    if admission.token is not None:
+        await admission.server.apermit(admission.token, asked, needed)
+    elif not (admission.server.preflight and asked.is_preflight):
+        _let_in(connection, await admission.server.aauthorize(asked, needed, optional=optional))
+
+
+def _admit_in_thread(connection: HTTPConnection, needed: Requirement, *, optional: bool) -> None:
+    """As `_admit`, in the thread of a sync view; only a token that is still to be verified needs the loop."""
+    admission = _admission(connection)
+    if admission.token is not None:
+        admission.server.permit(admission.token, _asked(connection), needed)
+    else:
+        from_thread.run(partial(_admit, connection, needed, optional=optional))
+
+
+def _let_in(connection: HTTPConnection, token: VerifiedToken | None) -> None:
+    if token is not None:
+        connection.scope[_KEY].token = token
+        connection.scope["auth"] = AuthCredentials(["authenticated", *sorted(token.scopes)])
+        connection.scope["user"] = TokenUser(token)
+
+
+def _route_path(scope: Scope) -> str:
+    """The path that the router behind the middleware will match, found as Starlette finds it."""
+    path: str = scope["path"]
+    root = scope.get("root_path", "")
+    return path[len(root) :] if root and path.startswith(f"{root}/") else path
+
+
+def _asked(connection: HTTPConnection) -> Request:
+    scope = connection.scope
+    return Request(
+        [value.decode("latin-1") for name, value in scope["headers"] if name.lower() == b"authorization"],
+        method=scope.get("method", "GET"),
+        path=scope["path"],
+        headers=connection.headers,
+        path_params=scope.get("path_params"),
+        source=connection,
+    )
+
+
+def _admission(connection: HTTPConnection | Mapping[str, Any]) -> _Admission:
+    admission: _Admission | None = connection.get(_KEY)
+    if admission is None:
+        raise RuntimeError(
+            "There is no JWTAuthzMiddleware around this, so nobody could be asked. "
+            "Write Starlette(..., middleware=[Middleware(JWTAuthzMiddleware, server=server)])."
+        )
+    return admission
+
+
+def _denial(connection: HTTPConnection, denied: AccessDenied) -> _Denial:
+    """The answer of an endpoint; raises the denial where somebody further out is to answer it.
+
+    That is the app's own exception handler; and a WebSocket endpoint has no answer that it could return. All
+    else must not leave the app as an exception: a mounted app would turn it into a 500.
+    """
+    if connection.scope["type"] == "websocket" or _handler(connection.scope.get("app"), denied) is not None:
+        raise denied
+    return _Denial(denied, _admission(connection).app)
+
+
+class _Denial(JSONResponse):
+    """The answer to a request that is not let in, by the application's own handler if it has one."""
+
+    def __init__(self, denied: AccessDenied, app: Any) -> None:
+        super().__init__(denied.body, denied.status, denied.headers)
+        self._denied = denied
+        self._handler = _handler(app, denied)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        answer: Any = super().__call__
+        if self._handler is not None:
+            kind = WebSocket if scope["type"] == "websocket" else HTTPRequest
+            answer = await _call(self._handler, kind(scope, receive, send), self._denied)
+        if answer is None:
+            return  # the handler has answered by itself
+        if scope["type"] == "websocket" and "websocket.http.response" not in (scope.get("extensions") or {}):
+            await send(_close(self._denied))
+        else:
+            await answer(scope, receive, send)
+
+
+def _handler(app: Any, denied: AccessDenied) -> Any:
+    """The exception handler that an application has registered for a denial, or None."""
+    handlers = getattr(app, "exception_handlers", None) or {}
+    ours = type(denied).__mro__[: -len(Exception.__mro__)]
+    return next((handlers[kind] for kind in ours if kind in handlers), None)
+
+
+async def _call(handler: Any, *args: Any) -> Any:
+    return await handler(*args) if _is_async(handler) else await run_in_threadpool(handler, *args)
+
+
+def _close(denied: AccessDenied) -> Message:
+    return {"type": "websocket.close", "code": _POLICY_VIOLATION, "reason": denied.error or "unauthorized"}
+
+
+@overload
+def token_from(
+    connection: HTTPConnection | Mapping[str, Any], *, optional: Literal[False] = False
+) -> VerifiedToken: ...
+
+
+@overload
+def token_from(connection: HTTPConnection | Mapping[str, Any], *, optional: bool) -> VerifiedToken | None: ...
+
+
+def token_from(connection: HTTPConnection | Mapping[str, Any], *, optional: bool = False) -> VerifiedToken | None:
+    """The verified token of a request, a WebSocket or an ASGI scope.
+
+    Args:
+        connection: where to look.
+        optional: give None for an anonymous request, instead of raising.
+
+    Raises:
+        RuntimeError: nobody has asked for a token here, or the request is anonymous.
+    """
+    admission = _admission(connection)
+    if admission.token is None and not optional:
+        raise RuntimeError(
+            "This request brought no token: its path is public, or anonymous requests are let in. "
+            "Write @requires(...) on the endpoint, or token_from(request, optional=True)."
+        )
+    return admission.token
