@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import sys
-from typing import get_args
+from typing import Any, get_args
 
 import click
 from rich.console import Console
 
 from .apps import Framework
+
+_ISSUER = click.option("--issuer", required=True, help="The issuer, exactly as `iss` in the token says it.")
+_AUDIENCE = click.option("--audience", required=True, multiple=True, help="What the API is called at the issuer.")
+_ALGORITHM = click.option(
+    "--algorithm", "algorithms", multiple=True, default=("RS256",), show_default=True, help="May be repeated."
+)
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON with stable codes.")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -23,17 +31,82 @@ def cli() -> None:
     type=click.Choice(get_args(Framework)),
     default="fastapi",
     show_default=True,
-    help="The API's.",
+    help="What the API is written in.",
 )
 @click.option("--serve", is_flag=True, help="Keep issuer and API up, and print curl lines to try.")
 def demo(framework: Framework, *, serve: bool) -> None:
     """Start an issuer and a protected API on loopback, send requests, and show what is answered and why."""
+    sys.exit(_load("demo", "demo").run(framework, _console(), serve=serve))
+
+
+@cli.command()
+@click.argument("token", required=False)
+@_ISSUER
+@_AUDIENCE
+@_ALGORITHM
+@click.option("--require", "scopes", multiple=True, help="A scope that the operation needs; may be repeated.")
+@click.option("--claim", multiple=True, help="The claim to read it from; repeated, it is a path.")
+@click.option("--any", "one_of_them", is_flag=True, help="One of the scopes is enough.")
+@click.option("--jwks-url", help="Where the JWKS is, if it is not to be discovered.")
+@click.option("--jwks", "jwks_file", type=click.Path(exists=True, dir_okay=False), help="A JWKS or PEM file.")
+@click.option("--offline", is_flag=True, help="Fetch nothing: without --jwks the signature is not checked.")
+@_JSON
+def explain(*, token: str | None, as_json: bool, **options: Any) -> None:
+    """Say why a token would be let in, or not: every check, and what to change.
+
+    TOKEN is - for standard input; without it, the variable JWTAUTHZ_TOKEN is read.
+    Exit: 0 granted, 1 denied, 2 cannot tell.
+    """
+    command = _load("explain", "cli")
+    authorization = command.read_token(token)
+    if options["offline"] and options["jwks_url"]:
+        raise click.UsageError("--offline fetches nothing, and --jwks-url asks for a fetch. Leave one out.")
+    server = command.make_server(options)
+    needed = command.make_requirement(options["scopes"], options["claim"], one_of_them=options["one_of_them"])
+    explanation = server.explain(authorization, needed)
+    if as_json:
+        click.echo(explanation.to_json())
+    else:
+        command.show(explanation, _console())
+    sys.exit(command.exit_code(explanation))
+
+
+@cli.command()
+@_ISSUER
+@_AUDIENCE
+@_ALGORITHM
+@_JSON
+def doctor(*, issuer: str, audience: tuple[str, ...], algorithms: tuple[str, ...], as_json: bool) -> None:
+    """Check an issuer from here: discovery, keys, clock, and how soon a removed key is refused.
+
+    Exit: 0 if all is well, 1 if not.
+    """
+    command = _load("doctor", "cli")
+    lines = list(command.examine(issuer, audience, algorithms))
+    if as_json:
+        click.echo(json.dumps(command.as_json(lines), indent=2))
+    else:
+        console = _console()
+        for line in lines:
+            mark, style = ("✓", "green") if line.ok else ("✗", "bold red")
+            console.print(f"{mark} {line.what}: {line.found}", style=style, markup=False, highlight=False)
+            if not line.ok and line.cure:
+                console.print(f"    {line.cure}", style="cyan", markup=False, highlight=False)
+    sys.exit(0 if all(line.ok for line in lines) else 1)
+
+
+def _load(name: str, extra: str) -> Any:
+    """A command's module, or what to install for it."""
+    import importlib
+
     try:
-        from .demo import run
+        return importlib.import_module(f".{name}", __package__)
     except ModuleNotFoundError as missing:
         raise click.ClickException(
-            f"The demo needs {missing.name}. Write: pip install 'jwtauthz[demo]'"
+            f"This command needs {missing.name}. Write: pip install 'jwtauthz[{extra}]'"
         ) from missing
-    # A pipe has no width of its own, and 80 columns are too few for a table of four.
-    console = Console(width=None if sys.stdout.isatty() else 160)
-    sys.exit(run(framework, console, serve=serve))
+
+
+def _console() -> Console:
+    # A pipe has no width of its own, and 80 columns are too few.
+    return Console(width=None if sys.stdout.isatty() else 160)
