@@ -1,0 +1,147 @@
+"""The words of the schedule: the states of a key set, and what is asked and answered about it. Data only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from .freshness import Freshness
+from .jwk import KeySet
+
+if TYPE_CHECKING:
+    from .timing import Timing
+
+Question: TypeAlias = "tuple[str | None, str]"  # a key ID and an algorithm
+NEVER: Final = float("-inf")
+
+
+class State(StrEnum):
+    """What the keys at hand are good for."""
+
+    EMPTY = "empty"
+    FRESH = "fresh"
+    DUE = "due"
+    STALE = "stale"
+    EXPIRED = "expired"
+
+
+class Kind(StrEnum):
+    """Why a fetch is made."""
+
+    REFRESH = "refresh"  # the first one, and those that time asks for
+    MISS = "miss"  # for a key ID that is not in the set
+    RECHECK = "recheck"  # for a bad signature under a key ID that is
+    MANUAL = "manual"  # because the application says so
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A fetch to be made. `number` grows; `wanted` is the question it is to answer, if there is one.
+
+    `after_failure` says that the one before failed, so that nothing it used should be relied on.
+    """
+
+    number: int
+    kind: Kind
+    started: float
+    deadline: float
+    wanted: Question | None
+    after_failure: bool
+
+    @property
+    def past_caches(self) -> bool:
+        """Whether an answer from a cache on the way would be worth nothing."""
+        return self.kind is not Kind.REFRESH or self.wanted is not None
+
+    @property
+    def may_retry(self) -> bool:
+        """Whether one more attempt may be made inside it; not where strangers decide how many are made."""
+        return self.kind in (Kind.REFRESH, Kind.MANUAL)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Keys and the times that belong to them; what a look-up reads. Never changed, only replaced.
+
+    `number` is that of the flight that brought or confirmed them, `asked` when it began (they are at least as
+    new as that), `past_caches` whether it went past the caches on its way.
+    """
+
+    keys: KeySet = field(default_factory=lambda: KeySet(()))
+    number: int = 0
+    asked: float = NEVER
+    past_caches: bool = False
+    refresh_at: float = NEVER
+    fresh_until: float = NEVER
+    stale_until: float = NEVER
+
+    def state(self, now: float) -> State:
+        """What these keys are good for now."""
+        if self.stale_until == NEVER:
+            return State.EMPTY
+        if now < self.refresh_at:
+            return State.FRESH
+        if now < self.fresh_until:
+            return State.DUE
+        return State.STALE if now < self.stale_until else State.EXPIRED
+
+    @classmethod
+    def seed(cls, keys: KeySet, now: float, timing: Timing) -> Snapshot:
+        """Keys that the application gave: stale at birth, so that they are only a beginning."""
+        return cls(keys, stale_until=now + timing.stale_if_error)
+
+    def spread(self, timing: Timing, chance: float) -> Snapshot:
+        """Draw `refresh_at` (anew), so that not everybody fetches at the same moment."""
+        if self.asked == NEVER:
+            return self
+        part = timing.refresh_from + (timing.refresh_to - timing.refresh_from) * chance
+        return replace(self, refresh_at=self.asked + (self.fresh_until - self.asked) * part)
+
+
+EMPTY: Final = Snapshot()
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """A fetch brought keys, or confirmed those that we had."""
+
+    keys: KeySet
+    freshness: Freshness = field(default_factory=Freshness)
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A fetch brought nothing; `retry_after` is what the issuer asked for, in seconds."""
+
+    retry_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """Verify with the keys at hand."""
+
+    stale: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Wait for this flight, so many seconds at most, then look once more."""
+
+    plan: Plan
+    limit: float
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """No such key, and that is certain: 401."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unavailable:
+    """Nothing can be said: 503. Asking again may help after `retry_after` seconds."""
+
+    retry_after: float
+
+
+Verdict: TypeAlias = Use | Wait | Refuse | Unavailable
