@@ -7,9 +7,11 @@ flask --app examples/flask_api run
 from flask import Blueprint, Flask
 
 from jwtauthz import ResourceServer, any_of, authenticated
-from jwtauthz.flask import JWTAuthz, current_token, requires
+from jwtauthz.flask import JWTAuthz, current_token, protect, requires
 
+# Everything in the blueprint asks for this permission, in Auth0's claim for it.
 admin = Blueprint("admin", __name__, url_prefix="/admin")
+protect(admin, "read:reports", claim="permissions")
 
 
 @admin.get("/report")
@@ -21,8 +23,6 @@ def create_app(server: ResourceServer | None = None) -> Flask:
     app = Flask(__name__)
     authz = JWTAuthz(server or ResourceServer.from_env())
     authz.init_app(app)
-    # Everything in the blueprint asks for this permission, in Auth0's claim for it.
-    authz.protect(admin, "read:reports", claim="permissions")
     app.register_blueprint(admin)
 
     @app.get("/health")

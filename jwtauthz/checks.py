@@ -7,11 +7,11 @@ pure: it gets the token, the `Rules` of the token's own issuer, and the time in 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
 
 from .cures import cure
 from .errors import Code, Finding
+from .near_misses import audience_hint, issuer_hint
 from .token import MAX_KEY_ID
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ _ACCESS_TOKEN_TYPES: Final = frozenset({"at+jwt", "application/at+jwt"})
 _PLAIN_TYPES: Final = frozenset({"jwt", "application/jwt"}) | _ACCESS_TOKEN_TYPES
 # Only ID tokens carry these (OpenID Connect Core sections 2, 3.1.3.6, 3.3.2.11).
 _ID_TOKEN_CLAIMS: Final = ("nonce", "at_hash", "c_hash", "s_hash")
-# Integers beyond this do not fit into a float, and arithmetic with them would raise.
-_MAX_DATE: Final = 1 << 63
+# Seconds: three hundred times the age of the universe. Much larger integers fit into no float.
+_MAX_DATE: Final = 10**21
 _RFC9068_CLAIMS: Final = ("iss", "exp", "aud", "sub", "client_id", "iat", "jti")
 
 
@@ -137,18 +137,13 @@ def wrong_issuer(token: UnverifiedToken, expected: Sequence[str]) -> Finding:
     found = token.claims.get("iss")
     if found is None:
         return Finding(Code.MISSING_CLAIM, "The token has no issuer (iss).", "iss", list(expected), found)
-    hint = None
-    if isinstance(found, str):
-        for url in expected:
-            if found.rstrip("/") == url.rstrip("/"):
-                hint = f"They differ by the slash at the end. Write issuer={found[:200]!r}, as the token does."
     return Finding(
         Code.WRONG_ISSUER,
         f"The token comes from {show(found)}; accepted: {', '.join(map(repr, expected))}.",
         "iss",
         list(expected),
         found,
-        hint,
+        issuer_hint(found, expected),
     )
 
 
@@ -170,7 +165,7 @@ def audience(token: UnverifiedToken, rules: Rules, now: float) -> Finding | None
             "aud",
             expected,
             found,
-            f"Ask the issuer for a token for this API: audience (or resource) {expected[0]!r}.",
+            audience_hint(token.claims, expected),
         )
     return Finding(
         Code.WRONG_AUDIENCE,
@@ -178,16 +173,14 @@ def audience(token: UnverifiedToken, rules: Rules, now: float) -> Finding | None
         "aud",
         expected,
         found,
-        f"Ask the issuer for a token for this API: audience (or resource) {expected[0]!r}.",
+        audience_hint(token.claims, expected),
     )
 
 
 def _number(claims: Mapping[str, Any], name: str) -> float | Finding | None:
     """A NumericDate claim: a JSON number that is a number (RFC 7519 section 2), None where it is absent."""
     value = claims.get(name)
-    if type(value) is int and -_MAX_DATE < value < _MAX_DATE:
-        return value
-    if type(value) is float and isfinite(value):
+    if (type(value) is int or type(value) is float) and -_MAX_DATE < value < _MAX_DATE:
         return value
     if value is None and name not in claims:
         return None

@@ -89,8 +89,14 @@ def scope_name(scope: object) -> str:
 
 
 def show_claim(claim: ClaimName) -> str:
-    """The name of a claim as a person would write it in Python."""
-    return claim if isinstance(claim, str) else " → ".join(claim)
+    """The name of a claim for a log."""
+    return printable(claim if isinstance(claim, str) else " → ".join(claim))
+
+
+def printable(text: str, limit: int = 200) -> str:
+    """A text of a token for a log or a terminal: it can forge no line and hide nothing, and is cut."""
+    shown = text if text.isprintable() else ascii(text)[1:-1]
+    return shown if len(shown) <= limit else f"{shown[: limit - 1]}…"
 
 
 def lookup(claims: Mapping[str, Any], claim: ClaimName) -> Any:

@@ -3,34 +3,26 @@
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .errors import ConfigurationError
-from .policy import requirement
+from .policy import Shadow, requirement, takes_token_and_request
 
 if TYPE_CHECKING:
     from .policy import Requirement
 
 
-def requirement_of_decorator(needs: tuple[object, ...], claim: object) -> Requirement:
-    """The requirement of `@requires(*needs, claim=claim)`, built when the view is.
+def requirement_of_decorator(needs: tuple[object, ...], claim: object, *, shadow: bool) -> Requirement:
+    """The requirement of `@requires(*needs, claim=claim, shadow=shadow)`, built when the view is.
 
     Raises:
         ConfigurationError: it asks for nothing, for something that can't be meant, or is no call at all.
     """
-    if len(needs) == 1 and inspect.isfunction(needs[0]) and not _takes_token_and_request(needs[0]):
+    if len(needs) == 1 and inspect.isfunction(needs[0]) and not takes_token_and_request(needs[0]):
         raise ConfigurationError(
             f"requires() is given {needs[0].__qualname__!r}, which is no check: those take (token, request). "
             "If it is the view, the parentheses are missing: write @requires('read:users'), "
             "or @requires(authenticated()) for any valid token."
         )
-    return requirement(*needs, claim=claim)
-
-
-def _takes_token_and_request(function: Any) -> bool:
-    signature = inspect.signature(function)
-    try:
-        signature.bind(None, None)
-    except TypeError:
-        return False
-    return next(iter(signature.parameters)) != "self"
+    needed = requirement(*needs, claim=claim)
+    return Shadow(needed) if shadow else needed

@@ -28,8 +28,14 @@ class DenialLog:
         self._lock = threading.Lock()
         self._budgets: dict[Code, _Budget] = {}
 
-    def tell(self, denied: AccessDenied, now: float) -> None:
-        """Log one denial, unless its kind has used up its budget. `now` is in seconds."""
+    def tell(self, denied: AccessDenied, now: float, *, enforced: bool = True) -> None:
+        """Log one denial, unless its kind has used up its budget.
+
+        Args:
+            denied: the denial.
+            now: seconds, for the budget.
+            enforced: whether the request was really refused, and not only by a shadow policy.
+        """
         level = _level(denied)
         if not logger.isEnabledFor(level):
             return
@@ -44,7 +50,7 @@ class DenialLog:
         more = f" ({suppressed:,} more denials of this kind were not logged)" if suppressed else ""
         logger.log(
             level,
-            "denied %d %s%s",
+            "denied %d %s%s" if enforced else "shadow policy: would be denied %d %s%s",
             denied.status,
             denied,
             more,
@@ -54,6 +60,7 @@ class DenialLog:
                 "hint": denied.finding.hint,
                 "required": denied.required,
                 "suppressed": suppressed,
+                "enforced": enforced,
             },
         )
 

@@ -54,6 +54,7 @@ class Code(StrEnum):
 
     # 401 without an error code: nothing that we could check was sent
     NO_CREDENTIALS = "no_credentials"
+    MISSING_SCHEME = "missing_scheme"
     # 400 invalid_request
     MALFORMED_CREDENTIALS = "malformed_credentials"
     REPEATED_CREDENTIALS = "repeated_credentials"
@@ -104,6 +105,7 @@ class Answer(NamedTuple):
 # and hold only characters that RFC 6750 section 3 allows in error_description.
 ANSWERS: Mapping[Code, Answer] = {
     Code.NO_CREDENTIALS: Answer(401, None, None),
+    Code.MISSING_SCHEME: Answer(401, None, None),
     Code.MALFORMED_CREDENTIALS: Answer(
         400, "invalid_request", "The Authorization header must be the word Bearer, a space, and one token"
     ),
@@ -265,7 +267,7 @@ class AccessDenied(JWTAuthzError):
         """The body as bytes, and its media type: JSON, or a page where a browser may see the explanation."""
         if self._page and self.explanation is not None:
             return self.explanation.to_html().encode(), "text/html; charset=utf-8"
-        return json.dumps(self.body).encode(), "application/json"
+        return json.dumps(self.body, separators=(",", ":")).encode(), "application/json"
 
 
 class InvalidRequest(AccessDenied):

@@ -19,7 +19,7 @@ import inspect
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
-from flask import Blueprint, current_app, has_request_context, request
+from flask import Blueprint, Response, current_app, has_request_context, request
 from werkzeug.local import LocalProxy
 
 from .decorators import requirement_of_decorator
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     _View = TypeVar("_View", bound=Callable[..., Any])
 
-__all__ = ["JWTAuthz", "current_token", "requires"]
+__all__ = ["JWTAuthz", "current_token", "protect", "requires"]
 
 _EXTENSION: Final = "jwtauthz"
 # Attributes of ours: the token on the request, the needs on a guarded view, the guard on the view under it.
@@ -89,19 +89,16 @@ class JWTAuthz:
 
         Arguments as for `requires`, which may ask for more on a single view.
         """
-        if not isinstance(blueprint, Blueprint):
-            raise ConfigurationError(f"protect({blueprint!r}): it takes a Blueprint; on views write @requires.")
-        needed = requirement(*needs, claim=claim)
 
-        def protect_blueprint() -> None:
+        def by_the_right_server() -> None:
             if _authz() is not self:
                 raise RuntimeError(
                     f"The blueprint {blueprint.name!r} is protected by another JWTAuthz than the app's own. "
                     "Use one for both."
                 )
-            _admit(needed, optional=optional)
 
-        blueprint.before_request(protect_blueprint)
+        blueprint.before_request(by_the_right_server)
+        protect(blueprint, *needs, claim=claim, optional=optional)
 
     def _look_at_route(self) -> None:
         """Catch what no decorator can: OPTIONS answered by Flask itself, and a route around the decorator."""
@@ -117,7 +114,9 @@ class JWTAuthz:
             )
 
 
-def requires(*needs: object, claim: object = None, optional: bool = False) -> Callable[[_View], _View]:
+def requires(
+    *needs: object, claim: object = None, optional: bool = False, shadow: bool = False
+) -> Callable[[_View], _View]:
     """Let only those requests into a view that have a token, and one that grants all of `needs`.
 
     It stands under `@app.get`, on views, async views and methods of a `MethodView`, or in its `decorators`.
@@ -126,11 +125,12 @@ def requires(*needs: object, claim: object = None, optional: bool = False) -> Ca
         needs: scopes, `any_of(...)`, `all_of(...)`, `authenticated()`, functions `(token, request) -> bool`.
         claim: the claim that scopes given as strings are read from, instead of the issuer's own.
         optional: a request without credentials comes in too, and `current_token` is falsy then.
+        shadow: report what `needs` would deny, and let it in; the token itself is checked all the same.
 
     Raises:
         ConfigurationError: it asks for nothing, or stands without parentheses.
     """
-    needed = requirement_of_decorator(needs, claim)
+    needed = requirement_of_decorator(needs, claim, shadow=shadow)
 
     def decorate(view: _View) -> _View:
         if isinstance(view, type) or not callable(view):
@@ -159,6 +159,23 @@ def requires(*needs: object, claim: object = None, optional: bool = False) -> Ca
         return cast("_View", guarded)
 
     return decorate
+
+
+def protect(blueprint: Blueprint, *needs: object, claim: object = None, optional: bool = False) -> None:
+    """Ask something of every request to a blueprint and to the blueprints nested in it.
+
+    For a blueprint that is made before there is an app: the server is found when a request comes. Call it before
+    the blueprint's other `before_request` functions. Arguments and errors as for `requires`, which may ask for
+    more on a single view.
+    """
+    if not isinstance(blueprint, Blueprint):
+        raise ConfigurationError(f"protect({blueprint!r}): it takes a Blueprint; on views write @requires.")
+    needed = requirement(*needs, claim=claim)
+
+    def protect_blueprint() -> None:
+        _admit(needed, optional=optional)
+
+    blueprint.before_request(protect_blueprint)
 
 
 def _admit(needed: Requirement, *, optional: bool) -> None:
@@ -205,12 +222,14 @@ def _asked() -> Request:
         path=request.root_path + request.path,
         headers=dict(request.headers.items()),
         path_params=request.view_args,
+        client=request.remote_addr,
         source=request._get_current_object(),  # type: ignore[attr-defined]  # noqa: SLF001
     )
 
 
-def _answer(denied: AccessDenied) -> tuple[dict[str, object], int, dict[str, str]]:
-    return denied.body, denied.status, denied.headers
+def _answer(denied: AccessDenied) -> Response:
+    content, media_type = denied.content
+    return Response(content, denied.status, denied.headers, content_type=media_type)
 
 
 def _is_routed(guarded: Any) -> bool:

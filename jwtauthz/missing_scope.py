@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from .claims import MISSING, find_scope, lookup, show_claim
+from .claims import MISSING, find_scope, lookup, printable, show_claim
 from .cures import cure
 from .errors import Code, Finding
 
@@ -44,7 +44,7 @@ def missing_scope(token: VerifiedToken, scope: str, claim: ClaimName | None) -> 
 
     elsewhere = find_scope(token.claims, scope, sources)
     if elsewhere is not None:
-        literal = f'"{elsewhere}"' if isinstance(elsewhere, str) else repr(elsewhere)
+        literal = f'"{printable(elsewhere)}"' if isinstance(elsewhere, str) else repr(elsewhere)
         return finding(
             Code.SCOPE_IN_OTHER_CLAIM,
             f"stands in `{show_claim(elsewhere)}`; this route reads {reads}.",
@@ -54,8 +54,8 @@ def missing_scope(token: VerifiedToken, scope: str, claim: ClaimName | None) -> 
         if name.lower() == scope.lower():
             return finding(
                 Code.SCOPE_DIFFERS_IN_CASE,
-                f"is needed; {reads} holds `{_cut(name)}`. Scopes are compared letter by letter.",
-                f'write requires("{name}"), or rename it at the issuer.',
+                f"is needed; {reads} holds `{printable(name)}`. Scopes are compared letter by letter.",
+                f'write requires("{printable(name)}"), or rename it at the issuer.',
             )
     glued = _glued(token, scope, sources)
     if glued is not None:
@@ -64,8 +64,8 @@ def missing_scope(token: VerifiedToken, scope: str, claim: ClaimName | None) -> 
         if _is_part(name, scope):
             return finding(
                 Code.SCOPE_DIFFERS_IN_PREFIX,
-                f"is needed; {reads} holds `{_cut(name)}`, which is another scope: there is no wildcard.",
-                f'write requires("{name}") if that is what you mean, or grant `{scope}` at the issuer.',
+                f"is needed; {reads} holds `{printable(name)}`, which is another scope: there is no wildcard.",
+                f'write requires("{printable(name)}") if that is what you mean, or grant `{scope}` at the issuer.',
             )
     if reading.granted and reading.granted <= OIDC_SCOPES:
         return finding(
@@ -79,7 +79,7 @@ def missing_scope(token: VerifiedToken, scope: str, claim: ClaimName | None) -> 
             f"is needed; {reads} {reading.problem}.",
             "let the issuer write a string of scopes or a list of strings.",
         )
-    holds = f"{reads} holds {_cut(' '.join(granted))}" if granted else _nothing(token, sources, reads)
+    holds = f"{reads} holds {printable(' '.join(granted))}" if granted else _nothing(token, sources, reads)
     return finding(Code.SCOPE_MISSING, f"is needed; {holds}.", cure(Code.SCOPE_MISSING, token.issuer))
 
 
@@ -100,13 +100,13 @@ def _glued(token: VerifiedToken, scope: str, sources: Sequence[ClaimName]) -> tu
             if scope in _COMMA.split(text):
                 return (
                     Code.SCOPE_COMMA_JOINED,
-                    f"is joined to others in `{show_claim(source)}`: {_cut(text)!r}.",
+                    f"is joined to others in `{show_claim(source)}`: `{printable(text)}`.",
                     _SPACES,
                 )
             if scope in _OTHER_SEPARATORS.split(text):
                 return (
                     Code.SCOPE_OTHER_SEPARATOR,
-                    f"stands in `{show_claim(source)}` between other separators than a space: {_cut(text)!r}.",
+                    f"stands in `{show_claim(source)}` with another separator than a space: `{printable(text)}`.",
                     _SPACES,
                 )
     return None
@@ -129,7 +129,3 @@ def _is_part(held: str, needed: str) -> bool:
     if longer.endswith(shorter):
         return longer[-len(shorter) - 1] in _NAME_SEPARATORS
     return needed.endswith("*") and held.startswith(needed[:-1])
-
-
-def _cut(text: str, limit: int = 200) -> str:
-    return text if len(text) <= limit else f"{text[: limit - 1]}…"

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -233,6 +234,29 @@ class Check:
         return []
 
 
+@dataclass(frozen=True, slots=True)
+class Shadow:
+    """A requirement that is tried out: what it would deny is reported, and let in.
+
+    Only the resource server treats it so; wherever else it is asked, it denies like the requirement itself.
+    """
+
+    requirement: Requirement
+
+    def decide(self, token: VerifiedToken, request: Request) -> Decision:
+        """What the requirement says."""
+        return self.requirement.decide(token, request)
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """None: nobody has to have them yet."""
+        return ()
+
+    def describe(self) -> list[Description]:
+        """What the requirement needs."""
+        return self.requirement.describe()
+
+
 def requirement(*needs: object, claim: object = None) -> Requirement:
     """What a route asks for, all of it: scopes, requirements and functions, as people write them.
 
@@ -243,6 +267,8 @@ def requirement(*needs: object, claim: object = None) -> Requirement:
     Raises:
         ConfigurationError: it asks for nothing, or for something that can't be meant.
     """
+    if len(needs) == 1 and isinstance(needs[0], Shadow) and claim is None:
+        return needs[0]
     parts = _parts("requires", needs, claim)
     return parts[0] if len(parts) == 1 else AllOf(parts)
 
@@ -255,6 +281,14 @@ def all_of(*needs: object, claim: object = None) -> Requirement:
 def any_of(*needs: object, claim: object = None) -> Requirement:
     """At least one of these: scopes, requirements, functions. Arguments and errors as for `requirement`."""
     return AnyOf(_parts("any_of", needs, claim))
+
+
+def shadow(*needs: object, claim: object = None) -> Requirement:
+    """Try out a requirement on a running API: what it would deny is reported, not denied.
+
+    The token itself is checked all the same. Arguments and errors as for `requirement`.
+    """
+    return Shadow(requirement(*needs, claim=claim))
 
 
 def authenticated() -> Requirement:
@@ -290,12 +324,44 @@ def _part(word: str, need: object, claim: ClaimName | None) -> Requirement:
         )
     if inspect.iscoroutinefunction(need) or inspect.iscoroutinefunction(getattr(need, "__call__", None)):  # noqa: B004
         raise ConfigurationError(f"{need!r} is async; a check in a policy is a plain function.")
+    if isinstance(need, Shadow):
+        raise ConfigurationError(
+            f"{word}() is given a shadow(...), which is only reported and never denies, so it can be no part of "
+            "what does. Write it alone, as a requires(...) of its own."
+        )
     if isinstance(need, type) or not callable(need):
         raise ConfigurationError(
             f"{word}() can't ask for {need!r}. It takes scopes ('read:users'), any_of(...), all_of(...), "
             "authenticated(), and functions (token, request) -> bool."
         )
+    if not takes_token_and_request(need):
+        raise ConfigurationError(
+            f"{need!r} can't be called as a check. Write a function (token, request) -> bool."
+        )
     return Check(need)
+
+
+def takes_token_and_request(function: Any) -> bool:
+    """Whether a function can be called as a check; one that keeps its parameters to itself may."""
+    try:
+        signature = signature_of(function)
+    except ValueError:
+        return True
+    try:
+        signature.bind(None, None)
+    except TypeError:
+        return False
+    return next(iter(signature.parameters), None) != "self"
+
+
+def signature_of(function: Any) -> inspect.Signature:
+    """The parameters of a function, whose annotations may name what only a type checker imports."""
+    if sys.version_info >= (3, 14):
+        from annotationlib import Format
+
+        return inspect.signature(function, annotation_format=Format.FORWARDREF)
+    else:  # noqa: RET505
+        return inspect.signature(function)
 
 
 def _held(requirement: Requirement, token: VerifiedToken) -> tuple[str, ...]:
@@ -315,6 +381,8 @@ def scopes_only(needed: Requirement) -> Requirement | None:
     """The requirement without the application's functions; None if nothing is left of it."""
     if isinstance(needed, Check):
         return None
+    if isinstance(needed, Shadow):
+        return scopes_only(needed.requirement)
     if isinstance(needed, (AllOf, AnyOf)):
         parts = tuple(part for part in map(scopes_only, needed.requirements) if part is not None)
         return type(needed)(parts) if parts else None
@@ -325,6 +393,8 @@ def claims_read(needed: Requirement, scopes_from: Sequence[ClaimName]) -> tuple[
     """The claims that a requirement reads scopes from, each once."""
     if isinstance(needed, Scope):
         return tuple(scopes_from) if needed.claim is None else (needed.claim,)
+    if isinstance(needed, Shadow):
+        return claims_read(needed.requirement, scopes_from)
     if isinstance(needed, (AllOf, AnyOf)):
         claims = (claim for part in needed.requirements for claim in claims_read(part, scopes_from))
         return tuple(dict.fromkeys(claims))

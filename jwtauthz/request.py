@@ -94,18 +94,28 @@ def bearer_token(authorization: tuple[str, ...]) -> str | Finding:
     if not token:
         return Finding(Code.MALFORMED_CREDENTIALS, "The Authorization header says Bearer and nothing after it.")
     if " " in token or "," in token or "\t" in token:
-        return Finding(Code.MALFORMED_CREDENTIALS, "More than one token stands after the word Bearer.")
+        twice = token.lower().startswith("bearer ")
+        return Finding(
+            Code.MALFORMED_CREDENTIALS,
+            "The word Bearer stands there twice."
+            if twice
+            else "More than one token stands after the word Bearer.",
+            hint="The token already begins with Bearer, or the client adds it too: write it once."
+            if twice
+            else None,
+        )
     return token
 
 
 def _other_scheme(scheme: str) -> Finding:
     if not scheme:
         return _NOTHING_SENT
-    if scheme.count(".") == 2 and scheme.startswith("ey"):
+    # A token all the same, so it is no anonymous request either, even where those are let in.
+    if scheme.count(".") == 2 and (scheme.startswith("ey") or scheme.lower().startswith(_SCHEME)):
         return Finding(
-            Code.NO_CREDENTIALS,
-            "The Authorization header holds a token without a scheme.",
-            hint="Put the word Bearer and a space before the token.",
+            Code.MISSING_SCHEME,
+            "The Authorization header holds a token without the word Bearer and a space before it.",
+            hint="Send Authorization: Bearer <access token>.",
         )
     return Finding(
         Code.NO_CREDENTIALS,

@@ -13,7 +13,7 @@ import os
 import time
 from contextlib import asynccontextmanager
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, overload
+from typing import TYPE_CHECKING, Any, Final, Literal, overload
 
 from .challenge import challenge_for, realm_name
 from .debug import Debug, wants_page
@@ -23,7 +23,7 @@ from .errors import AccessDenied, Code, ConfigurationError, Finding, KeySetUnava
 from .explainer import explanation
 from .issuer import MAX_LEEWAY, Issuer, audiences
 from .keys.remote import MustWait
-from .policy import requirement
+from .policy import Shadow, requirement
 from .request import Request, bearer_token
 from .revocation import Revocation
 from .verifier import Verifier
@@ -251,38 +251,42 @@ class ResourceServer:
         if isinstance(text, Finding):
             if optional and text.code is Code.NO_CREDENTIALS:
                 return None
-            self._deny(needed, text)
+            raise self._denial(needed, (text,))
         try:
             token = self.verifier.verify(text, now, after)
         except KeySetUnavailable as unavailable:
             finding = Finding(Code.KEYS_UNAVAILABLE, str(unavailable))
-            self._deny(needed, finding, retry_after=unavailable.retry_after)
+            raise self._denial(needed, (finding,), retry_after=unavailable.retry_after) from unavailable
         if isinstance(token, Finding):
-            self._deny(needed, token)
+            raise self._denial(needed, (token,))
         return token
 
     def _permit(self, token: VerifiedToken, request: Request, needed: Requirement) -> VerifiedToken:
         """The token, if the policy holds; everything that ends in 403."""
         decision = needed.decide(token, request)
         if not decision.allowed:
-            self._deny(
-                needed, *decision.findings, scope=decision.scope, retry_after=1 if decision.undecided else None
-            )
+            retry_after = 1 if decision.undecided else None
+            denied = self._denial(needed, decision.findings, scope=decision.scope, retry_after=retry_after)
+            if not isinstance(needed, Shadow):
+                raise denied
+            self._log.tell(denied, self._clock(), enforced=False)
         return token
 
     def _refuse(self, needed: Requirement, finding: Finding | None) -> None:
+        """Raise the denial that a finding stands for, if there is one."""
         if finding is not None:
-            self._deny(needed, finding, retry_after=1 if finding.answer.status == 503 else None)
+            raise self._denial(needed, (finding,), retry_after=1 if finding.answer.status == 503 else None)
 
-    def _deny(
+    def _denial(
         self,
         needed: Requirement,
-        *findings: Finding,
+        findings: tuple[Finding, ...],
+        *,
         scope: tuple[str, ...] = (),
         retry_after: float | None = None,
-    ) -> NoReturn:
+    ) -> AccessDenied:
         answer = findings[0].answer
-        raise denial_class(findings[0])(
+        return denial_class(findings[0])(
             findings[0],
             findings=findings,
             challenge=challenge_for(answer, realm=self.realm, scope=scope),

@@ -29,12 +29,12 @@ from starlette.concurrency import run_in_threadpool
 from starlette.endpoints import HTTPEndpoint, WebSocketEndpoint
 from starlette.requests import HTTPConnection
 from starlette.requests import Request as HTTPRequest
-from starlette.responses import JSONResponse
+from starlette.responses import Response
 from starlette.websockets import WebSocket
 
 from .decorators import requirement_of_decorator
 from .errors import AccessDenied, ConfigurationError
-from .policy import authenticated, requirement
+from .policy import authenticated, requirement, signature_of
 from .public_paths import PublicPaths
 from .request import Request
 from .resource_server import ResourceServer
@@ -153,7 +153,9 @@ class JWTAuthzMiddleware:
                 raise  # too late for another answer
 
 
-def requires(*needs: object, claim: object = None, optional: bool = False) -> Callable[[_View], _View]:
+def requires(
+    *needs: object, claim: object = None, optional: bool = False, shadow: bool = False
+) -> Callable[[_View], _View]:
     """Let only those requests into an endpoint whose token grants all of `needs`; needs the middleware.
 
     It takes functions with an argument `request` or `websocket`, methods of `HTTPEndpoint`, `on_connect` of
@@ -163,11 +165,12 @@ def requires(*needs: object, claim: object = None, optional: bool = False) -> Ca
         needs: scopes, `any_of(...)`, `all_of(...)`, `authenticated()`, functions `(token, request) -> bool`.
         claim: the claim that scopes given as strings are read from, instead of the issuer's own.
         optional: anonymous requests that the middleware lets in (public paths, `optional=True`) come in too.
+        shadow: report what `needs` would deny, and let it in; the token itself is checked all the same.
 
     Raises:
         ConfigurationError: it asks for nothing, stands without parentheses, or on something it can't protect.
     """
-    needed = requirement_of_decorator(needs, claim)
+    needed = requirement_of_decorator(needs, claim, shadow=shadow)
     return partial(_protect, needed=needed, optional=optional)
 
 
@@ -227,7 +230,7 @@ def _finder(view: Any) -> tuple[Callable[[tuple[Any, ...], dict[str, Any]], HTTP
             f"@requires can't protect {view!r}. It takes functions, methods, HTTPEndpoint and "
             "WebSocketEndpoint; for any other ASGI app write JWTAuthzMiddleware(app, server, needs=...)."
         )
-    names = list(inspect.signature(view).parameters)
+    names = list(signature_of(view).parameters)
     name = next((name for name in names if name in {"request", "websocket"}), None)
     if name is None:
         raise ConfigurationError(
@@ -290,6 +293,7 @@ def _asked(connection: HTTPConnection) -> Request:
         path=scope["path"],
         headers=connection.headers,
         path_params=scope.get("path_params"),
+        client=client[0] if (client := scope.get("client")) else None,
         source=connection,
     )
 
@@ -315,11 +319,12 @@ def _denial(connection: HTTPConnection, denied: AccessDenied) -> _Denial:
     return _Denial(denied, _admission(connection).app)
 
 
-class _Denial(JSONResponse):
+class _Denial(Response):
     """The answer to a request that is not let in, by the application's own handler if it has one."""
 
     def __init__(self, denied: AccessDenied, app: Any) -> None:
-        super().__init__(denied.body, denied.status, denied.headers)
+        content, media_type = denied.content
+        super().__init__(content, denied.status, denied.headers, media_type)
         self._denied = denied
         self._handler = _handler(app, denied)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from binascii import Error as Base64Error
 from binascii import a2b_base64
+from math import isinf
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from .claims import read_scopes
@@ -67,7 +68,14 @@ def _no_constant(name: str) -> NoReturn:
     raise _NotStrictJSON(f"{name} is not JSON")
 
 
-_decode_json = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant).decode
+def _finite(number: str) -> float:
+    value = float(number)
+    if isinf(value):  # 1e400 is JSON, but nothing that JSON could write again
+        raise _NotStrictJSON(f"{number} is too large")
+    return value
+
+
+_decode_json = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite).decode
 
 
 def _depth(value: object) -> int:
@@ -145,46 +153,63 @@ def parse(text: str, known_headers: Mapping[bytes, Header]) -> UnverifiedToken |
     try:
         signing_input, dot, signature_segment = text.encode("ascii").rpartition(b".")
     except UnicodeEncodeError:
-        return _malformed("it holds a character outside ASCII")
+        return _malformed("it holds a character outside ASCII", text)
     header_segment, second_dot, payload_segment = signing_input.partition(b".")
     if not dot or not second_dot or b"." in payload_segment:
         return _not_three_parts(text)
     header = known_headers.get(header_segment)
     if header is None:
-        read = _read_header(header_segment)
+        read = _read_header(header_segment, text)
         if type(read) is Finding:
             return read
         header = read  # type: ignore[assignment]
     payload = b64url_decode(payload_segment)
     if payload is None:
-        return _malformed("its payload is not base64url (RFC 7515 section 2)")
+        return _malformed("its payload is not base64url (RFC 7515 section 2)", text)
     signature = b64url_decode(signature_segment)
     if signature is None:
-        return _malformed("its signature is not base64url (RFC 7515 section 2)")
+        return _malformed("its signature is not base64url (RFC 7515 section 2)", text)
     claims = json_object(payload)
     if claims is None:
         return _malformed("its payload is not a strict JSON object (RFC 7519 section 7.2)")
     return UnverifiedToken(header, claims, header_segment, signing_input, signature)  # type: ignore[arg-type]
 
 
-def _read_header(segment: bytes) -> Header | Finding:
+def _read_header(segment: bytes, text: str) -> Header | Finding:
     if len(segment) > MAX_HEADER:
         return _malformed(f"its header has more than {MAX_HEADER:,} characters")
     document = b64url_decode(segment)
     if document is None:
-        return _malformed("its header is not base64url (RFC 7515 section 2)")
+        return _malformed("its header is not base64url (RFC 7515 section 2)", text)
     members = json_object(document)
     if members is None:
         return _malformed("its header is not a strict JSON object (RFC 7515 section 5.2)")
     return Header(members)
 
 
-def _malformed(why: str) -> Finding:
-    return Finding(Code.MALFORMED_TOKEN, f"The token is not a well-formed JWT: {why}.")
+def _malformed(why: str, text: str = "") -> Finding:
+    hint = None
+    if text[:1] in {'"', "'"}:
+        hint = "Quotes stand around the token; send it without."
+    elif any(mark in text for mark in ("\n", "\r", "\\n", "%0A", "%0a", "%0D")):
+        hint = "A line break came along with the token; strip it before sending."
+    return Finding(Code.MALFORMED_TOKEN, f"The token is not a well-formed JWT: {why}.", hint=hint)
+
+
+# What a client sends that had no token yet, by the language it is written in.
+_NO_TOKENS: Final = frozenset(
+    {"undefined", "null", "none", "nil", "nan", "true", "false", "[object", "{token}", "token"}
+)
 
 
 def _not_three_parts(text: str) -> Finding:
     """What a token is that has not the three parts of a signed JWT."""
+    if text.strip("\"'").lower() in _NO_TOKENS:
+        return Finding(
+            Code.MALFORMED_TOKEN,
+            f"The word {text!r} stands where the token should.",
+            hint="The client sent the request before it had a token, or put a placeholder into the header.",
+        )
     parts = text.count(".") + 1
     if parts == 5:
         return Finding(

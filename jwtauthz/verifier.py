@@ -119,18 +119,18 @@ class Verifier:
         digest = sha256(text.encode()).digest()
         seen = cache.get(digest)
         if seen is not None:
-            token = self._seen_again(seen, now)
+            token = self._seen_again(seen, now, after)
             if token is not None:
                 return token
             cache.forget(digest)
         return self._verify(text, now, after, digest)
 
-    def _seen_again(self, seen: _Seen, now: float) -> VerifiedToken | None:
+    def _seen_again(self, seen: _Seen, now: float, after: Flight | None) -> VerifiedToken | None:
         """The token of an earlier request, if all but its signature still speaks for it."""
         if not seen.valid_from <= now < seen.valid_until:
             return None
         try:
-            found = seen.trusted.issuer.key_set.find(seen.token.key_id, seen.algorithm)
+            found = seen.trusted.issuer.key_set.find(seen.token.key_id, seen.algorithm, after=after)
         except KeyUnknown:
             return None
         if seen.key in found.keys and found.stale is seen.token.stale:
@@ -159,7 +159,7 @@ class Verifier:
                 after=after if finding is None else _WAIT_FOR_NOTHING,
             )
         except KeyUnknown as unknown:
-            return finding or Finding(Code.KEY_UNKNOWN, str(unknown), "kid", None, token.header.key_id)
+            return finding or self._key_unknown(token, trusted, unknown)
         except KeySetUnavailable:
             if finding is None:
                 raise
@@ -203,6 +203,16 @@ class Verifier:
         steps += [*checks[:before], *key, *checks[before:]]
         verified = signed and all(step.verdict == "passed" for step in checks)
         return Examination(token, tuple(steps), trusted.issuer, verified)
+
+    def _key_unknown(self, token: UnverifiedToken, trusted: _Trusted, unknown: KeyUnknown) -> Finding:
+        hint = None
+        for other in self._trusted.values():
+            if other is not trusted and _lists(other, token):
+                hint = (
+                    f"The key belongs to {other.issuer.url!r}, which is accepted too, but the token says that "
+                    f"it comes from {trusted.issuer.url!r}. Look at how the token was made."
+                )
+        return Finding(Code.KEY_UNKNOWN, str(unknown), "kid", None, token.header.key_id, hint)
 
     def _with_cure(self, finding: Finding) -> Finding:
         """A finding about something that is no JWT, with what to do at the issuer it likely comes from."""
@@ -251,6 +261,15 @@ def _key_step(token: UnverifiedToken, trusted: _Trusted, *, known: bool) -> tupl
     if _signing_key(token, found) is None:
         return key, Step("signature", _SIGNATURE, "failed", finding=_BAD_SIGNATURE)
     return key, Step("signature", _SIGNATURE, "passed", verified=True)
+
+
+def _lists(trusted: _Trusted, token: UnverifiedToken) -> bool:
+    """Whether an issuer has a key of that ID at hand."""
+    try:
+        trusted.issuer.key_set.find(token.header.key_id, token.header.algorithm, after=_WAIT_FOR_NOTHING)
+    except (KeyUnknown, KeySetUnavailable):
+        return False
+    return True
 
 
 def _signing_key(token: UnverifiedToken, found: Found) -> Key | None:

@@ -1,5 +1,8 @@
 """What tests and demos need: an issuer with real keys on loopback, tokens made to measure, a clock to turn.
 
+`MisbehavingIssuer` is for the day on which the issuer is not well: it hangs, drips, redirects, leaks, sends
+web pages and bombs, one of the `behaviours` at a time.
+
 ::
 
     from jwtauthz.testing import FakeIssuer
@@ -11,7 +14,9 @@
 Nothing here turns a check off: every token carries a real signature, or one that is wrong on purpose.
 """
 
+from . import behaviours
 from .clock import FakeClock
 from .issuer import FakeIssuer
+from .misbehaving import MisbehavingIssuer
 
-__all__ = ["FakeClock", "FakeIssuer"]
+__all__ = ["FakeClock", "FakeIssuer", "MisbehavingIssuer", "behaviours"]

@@ -43,14 +43,20 @@ class SigningKey:
     Args:
         algorithm: One of `ALGORITHMS`.
         name: What the key ID begins with; the rest is drawn from the key, so no two keys share one.
+        kid: The key ID, if it is not to be drawn.
     """
 
-    def __init__(self, algorithm: str, *, name: str = "key") -> None:
+    def __init__(self, algorithm: str, *, name: str = "key", kid: str | None = None) -> None:
         self.algorithm = algorithm
         self._private = _generate(algorithm)
         members = _public_members(self._private, algorithm)
-        self.kid = f"{name}-{_thumbprint(members)[:6]}"
+        self.kid = f"{name}-{_thumbprint(members)[:6]}" if kid is None else kid
         self.jwk: dict[str, str] = {**members, "kid": self.kid, "use": "sig", "alg": algorithm}
+
+    @property
+    def private_jwk(self) -> dict[str, str]:
+        """The JWK with its private members (RFC 7518 section 6), which no issuer may publish."""
+        return {**self.jwk, **_private_members(self._private)}
 
     def sign(self, message: bytes) -> bytes:
         """The signature of `message` in the form that a JWS carries (RFC 7518 section 3)."""
@@ -112,8 +118,22 @@ def _public_members(key: PrivateKey, algorithm: str) -> dict[str, str]:
         x, y = (_text(number.to_bytes(size, "big")) for number in (point.x, point.y))
         return {"kty": "EC", "crv": _CURVES[algorithm][0], "x": x, "y": y}
     public = key.public_key().public_numbers()
-    n, e = (_text(number.to_bytes((number.bit_length() + 7) // 8, "big")) for number in (public.n, public.e))
-    return {"kty": "RSA", "n": n, "e": e}
+    return {"kty": "RSA", "n": _uint(public.n), "e": _uint(public.e)}
+
+
+def _private_members(key: PrivateKey) -> dict[str, str]:
+    if isinstance(key, ed25519.Ed25519PrivateKey):
+        return {"d": _text(key.private_bytes_raw())}
+    if isinstance(key, ec.EllipticCurvePrivateKey):
+        return {"d": _text(key.private_numbers().private_value.to_bytes(_coordinate_size(key), "big"))}
+    numbers = key.private_numbers()
+    values = {"d": numbers.d, "p": numbers.p, "q": numbers.q}
+    values |= {"dp": numbers.dmp1, "dq": numbers.dmq1, "qi": numbers.iqmp}
+    return {name: _uint(value) for name, value in values.items()}
+
+
+def _uint(number: int) -> str:
+    return _text(number.to_bytes((number.bit_length() + 7) // 8, "big"))
 
 
 def _coordinate_size(key: ec.EllipticCurvePrivateKey) -> int:

@@ -6,14 +6,18 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Self
 
-from ._loopback import HOST, DocumentServer
+from ._exchange import json_reply
+from ._loopback import HOST, LoopbackServer
 from ._signing import SigningKey, check_algorithm, compact, resign, stranger
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Mapping, Sequence
     from types import EllipsisType, TracebackType
 
     from jwtauthz.keys.jwk import KeySet
+
+    from ._exchange import Exchange, Reply
 
 JWKS_PATH = "/.well-known/jwks.json"
 METADATA_PATHS = ("/.well-known/openid-configuration", "/.well-known/oauth-authorization-server")
@@ -37,6 +41,7 @@ class FakeIssuer:
         audience: The `aud` of tokens that name none.
         network: Whether to listen on loopback. Without, `url` is `https://issuer.test/`.
         cache_control: The `Cache-Control` of what it serves; None sends none.
+        tls: Serve https with this context instead of http. Its certificate should be one for 127.0.0.1.
         clock: Where "now" comes from, in seconds since 1970.
     """
 
@@ -47,6 +52,7 @@ class FakeIssuer:
         audience: str | Sequence[str] = "https://api.example.com",
         network: bool = True,
         cache_control: str | None = "public, max-age=600",
+        tls: ssl.SSLContext | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         check_algorithm(algorithm)
@@ -56,7 +62,10 @@ class FakeIssuer:
         self._lock = threading.Lock()
         self._keys: list[SigningKey] = []  # the newest first; made when first needed
         self._made = 0
-        self._http = DocumentServer(self._document, cache_control=cache_control) if network else None
+        self._cache_control = cache_control
+        self._jwks_path = JWKS_PATH
+        self._scheme = "http" if tls is None else "https"
+        self._http = LoopbackServer(self._answer, tls=tls) if network else None
 
     @property
     def url(self) -> str:
@@ -68,7 +77,7 @@ class FakeIssuer:
                 "this issuer has no URL before it listens; write `with FakeIssuer() as issuer:`, "
                 "call start(), or use FakeIssuer(network=False)"
             )
-        return f"http://{HOST}:{self._http.port}/"
+        return f"{self._scheme}://{HOST}:{self._http.port}/"
 
     def start(self) -> None:
         """Listen; after `stop` on the same port as before."""
@@ -92,11 +101,16 @@ class FakeIssuer:
     @property
     def requests(self) -> tuple[str, ...]:
         """The paths that were fetched from it, in order."""
-        return self._http.paths if self._http is not None else ()
+        return () if self._http is None else tuple(path for path, _ in self._http.log)
 
-    def fetches(self, path: str = JWKS_PATH) -> int:
-        """How often `path` was fetched; the JWKS, if none is named."""
-        return self.requests.count(path)
+    def fetches(self, path: str | None = None) -> int:
+        """How often `path` was fetched; the JWKS as it is found now, if none is named."""
+        return self.requests.count(self._jwks_path if path is None else path)
+
+    @property
+    def jwks_url(self) -> str:
+        """Where the JWKS is."""
+        return self.url.removesuffix("/") + self._jwks_path
 
     @property
     def kid(self) -> str:
@@ -109,6 +123,12 @@ class FakeIssuer:
         with self._lock:
             return {"keys": [dict(key.jwk) for key in self._keys]}
 
+    def private_jwks(self) -> list[dict[str, str]]:
+        """The published keys with their private members, for what must never be published."""
+        self._signing_key()
+        with self._lock:
+            return [key.private_jwk for key in self._keys]
+
     @property
     def key_set(self) -> KeySet:
         """The published keys as a `KeySet`, for `Issuer(issuer.url, key_set=issuer.key_set)`."""
@@ -116,21 +136,28 @@ class FakeIssuer:
 
         return KeySet.from_jwks(self.jwks())
 
-    def rotate(self, *, keep_old: bool = True) -> str:
+    def rotate(self, *, keep_old: bool = True, same_kid: bool = False) -> str:
         """Sign with a new key from now on, and return its key ID.
 
-        The old keys stay published until `forget_old_keys`, or go at once with `keep_old=False`.
+        The old keys stay published until `forget_old_keys`, or go at once with `keep_old=False`. With
+        `same_kid=True` the new key takes the place of the newest one under its key ID, as careless issuers
+        do it.
         """
-        self._signing_key()  # there is an old key, even if it has signed nothing yet
+        old = self._signing_key()  # there is an old key, even if it has signed nothing yet
         with self._lock:
-            fresh = self._new_key()
-            self._keys = [fresh, *(self._keys if keep_old else ())]
+            fresh = self._new_key(old.kid if same_kid else None)
+            kept = [key for key in self._keys if key.kid != fresh.kid] if keep_old else []
+            self._keys = [fresh, *kept]
         return fresh.kid
 
     def forget_old_keys(self) -> None:
         """Publish only the key that signs now."""
         with self._lock:
             del self._keys[1:]
+
+    def move_jwks(self, path: str) -> None:
+        """Publish the keys under another path from now on; the metadata say so, the old path is 404."""
+        self._jwks_path = "/" + path.lstrip("/")
 
     def token(
         self,
@@ -201,22 +228,28 @@ class FakeIssuer:
                 self._keys = [self._new_key()]
             return next((key for key in self._keys if key.kid == kid), self._keys[0])
 
-    def _new_key(self) -> SigningKey:
+    def _new_key(self, kid: str | None = None) -> SigningKey:
         self._made += 1
-        return SigningKey(self.algorithm, name=f"key-{self._made}")
+        return SigningKey(self.algorithm, name=f"key-{self._made}", kid=kid)
+
+    def _answer(self, exchange: Exchange) -> None:
+        """Answer one request; in a thread of the server."""
+        exchange.reply(self.reply_to(exchange.path, exchange.headers))
+
+    def reply_to(self, path: str, headers: Mapping[str, str]) -> Reply:
+        """What it answers when nothing is wrong with it; header names are in lower case."""
+        return json_reply(self._document(path), headers, self._cache_control)
 
     def _document(self, path: str) -> dict[str, Any] | None:
-        if path == JWKS_PATH:
+        if path == self._jwks_path:
             return self.jwks()
-        if path in METADATA_PATHS:
-            return self._metadata()
-        return None
+        return self._metadata() if path in METADATA_PATHS else None
 
     def _metadata(self) -> dict[str, Any]:
         url = self.url
         return {
             "issuer": url,
-            "jwks_uri": url.removesuffix("/") + JWKS_PATH,
+            "jwks_uri": self.jwks_url,
             "authorization_endpoint": f"{url}authorize",
             "token_endpoint": f"{url}oauth/token",
             "response_types_supported": ["code"],
