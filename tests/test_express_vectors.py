@@ -1,8 +1,8 @@
 """1,229 decisions that were recorded from the real Express stack, replayed against the library.
 
 `tests/vectors/README.md` says what a row is. A row passes if the library answers what the row wants. Where it
-answers otherwise, the row stands in `DISAGREEMENTS` with our answer and the reason; where it needs an option that
-comes later, in `WAITING`. Both lists are checked against the rows, so neither can go stale or grow in silence.
+answers otherwise, the row stands in `DISAGREEMENTS` with our answer and the reason; where it needs an option
+that comes later, in `WAITING`. Both are checked against the rows: neither can go stale or grow in silence.
 """
 
 from __future__ import annotations
@@ -47,8 +47,51 @@ WAITING = {
 }
 WAITING_ROWS = 25
 
+_EMPTY = """a requirement that asks for nothing lets every token through: jwt_authz([]) can't be built, and a
+route for any valid token says authenticated()"""
+_UNDEFINED = """Node builds audience: [undefined] and then refuses every token; the setting is refused here, so
+that it is seen when the API starts"""
+_NO_HMAC = """the configuration is refused when it is built, as the other rows of it want, so no token can be
+judged under it"""
+_TWO_HEADERS = """two Authorization headers are refused as such, whichever comes first; Node reads the first one
+only, and the rows with the good one first leave the same 400 open"""
+_NO_SWITCH = """exp and nbf are always checked: there is no ignoreExpiration, onExpired or ignoreNotBefore here"""
+_FROM_THE_FUTURE = """a token issued an hour from now means that a clock is wrong or that it is forged; Node does
+not look at iat"""
+_KID_NULL = """kid is a string where it is there (RFC 7515 section 4.1.4); such a token is refused before any key
+is looked for, so it does not matter whether there are keys"""
+_SAME_KID = """the set lists two keys under one kid, and one of them signed the token: both are the issuer's, so
+both are tried (RFC 7517 section 4.5 says SHOULD, not MUST, of distinct key IDs); Node knows only the first"""
+_AMBIGUOUS = """the token names no key and several would do: refused here as everywhere (authn/kid-absent-second
+wants the same), while jwks-rsa's interceptor takes the first key of its list"""
+_OUTAGE = """handleSigningKeyError can turn an outage into a 401; there is no such hook here, because a client that
+is told that its good token is bad throws it away"""
+
 # Rows by pattern: what we answer instead of what the row wants, and why.
-DISAGREEMENTS: dict[str, tuple[str, str]] = {}
+DISAGREEMENTS = {
+    "scope-none/*": ("config error", _EMPTY),
+    "scope-none-all/*": ("config error", _EMPTY),
+    "audience-undefined-list/*": ("config error", _UNDEFINED),
+    "alg-with-hs/rs256-ps-key": ("config error", _NO_HMAC),
+    "alg-with-hs/kid-1024": ("config error", _NO_HMAC),
+    "*/valid/bad-then-good": ("400", _TWO_HEADERS),
+    "ignore-expiration/exp-long-past": ("401", _NO_SWITCH),
+    "on-expired-ignore/exp-past": ("401", _NO_SWITCH),
+    "on-expired-ignore/exp-long-past": ("401", _NO_SWITCH),
+    "ignore-nbf/nbf-future": ("401", _NO_SWITCH),
+    "ignore-nbf/nbf-near-future": ("401", _NO_SWITCH),
+    "ignore-nbf/iat-future": ("401", _FROM_THE_FUTURE),
+    "on-expired-ignore/iat-future": ("401", _FROM_THE_FUTURE),
+    "jwks-single-nokid/kid-null": ("401", _KID_NULL),
+    "jwks-nokeys/kid-null": ("401", _KID_NULL),
+    "jwks-null/kid-null": ("401", _KID_NULL),
+    "jwks-notfound/kid-null": ("401", _KID_NULL),
+    "jwks-redirect/kid-null": ("401", _KID_NULL),
+    "jwks-emptybody/kid-null": ("401", _KID_NULL),
+    "jwks-same-kid/valid": ("accept", _SAME_KID),
+    "interceptor-multi/kid-absent": ("401", _AMBIGUOUS),
+    "jwks-down-handled/valid": ("503", _OUTAGE),
+}
 
 
 def _load_mint() -> Any:
@@ -121,7 +164,9 @@ class _LocalFirst:
     def find(self, kid, alg, *, after=None):
         try:
             return self.local.find(kid, alg)
-        except KeyUnknown:
+        except KeyUnknown as unknown:
+            if unknown.ambiguous:
+                raise
             return self.remote.find(kid, alg, after=after)
 
     def recheck(self, found) -> None:
@@ -163,9 +208,7 @@ def _build(config: dict[str, Any]) -> ResourceServer:
             Issuer(config["issuerB"], key_set=KeySet.from_jwks(jwks()["other"]), algorithms=algorithms),
         ]
     elif isinstance(config["issuer"], list):
-        issuers = [
-            Issuer(url, key_set=_key_set(config, url), algorithms=algorithms) for url in config["issuer"]
-        ]
+        issuers = [Issuer(url, key_set=_key_set(config, url), algorithms=algorithms) for url in config["issuer"]]
     else:
         url = _python(config["issuer"])
         issuers = Issuer(url, key_set=_key_set(config, url), algorithms=algorithms)
@@ -292,7 +335,7 @@ def test_the_decision_is_the_one_the_row_wants(row):
         assert answer in wants, f"{row['what']}: {row['advice']}"
     else:
         ours, reason = disagrees
-        assert answer == ours, reason
+        assert answer == ours, f"{ours} because {reason}"
         assert answer not in wants, f"no disagreement any more: take {row['id']} from the list"
 
 

@@ -52,6 +52,8 @@ WITHOUT_TEST: dict[str, str] = {
     "R9068-12": "another scheme than Bearer comes with DPoP",
     "R9068-17": "auth_time, acr and amr are read when step-up comes",
     "R9068-21": "tokens that a client got for itself are not told apart from those of users yet",
+    "R8725B-06": "host names are not resolved before a fetch; only what a trusted issuer says is followed",
     "R8725B-09": "nested tokens are refused altogether, so there is no inner type to read",
     "R7519-10": "claims that are repeated in the header are not compared yet",
+    "R8414-09": "the second form of the metadata is asked only where there is no first",
 }

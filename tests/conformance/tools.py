@@ -6,6 +6,7 @@ import base64
 import json
 import re
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from jwtauthz import AccessDenied, Issuer, ResourceServer, VerifiedToken, authenticated
 
 if TYPE_CHECKING:
+    from jwtauthz import KeySet
     from jwtauthz.testing import FakeIssuer
 
 NOW = 1_800_000_000  # when a FakeClock begins
@@ -40,10 +42,15 @@ def line(lines: str, sentence: str):
 
 def server_for(issuer: FakeIssuer, *, clock, leeway: float = 0, audience=AUDIENCE, server=None, **settings):
     """A resource server that trusts this issuer; `settings` are those of `Issuer`."""
-    settings = {"key_set": issuer.key_set, "algorithms": (issuer.algorithm,), **settings}
-    return ResourceServer(
-        Issuer(issuer.url, **settings), audience, leeway=leeway, clock=clock, **(server or {})
-    )
+    settings = {"key_set": _keys_of(issuer, issuer.kid), "algorithms": (issuer.algorithm,), **settings}
+    return ResourceServer(Issuer(issuer.url, **settings), audience, leeway=leeway, clock=clock, **(server or {}))
+
+
+@cache
+def _keys_of(issuer: FakeIssuer, kid: str) -> KeySet:  # reading an RSA key takes its time
+    key_set = issuer.key_set
+    assert kid in {key.kid for key in key_set.keys}
+    return key_set
 
 
 @dataclass(frozen=True)
@@ -121,9 +128,7 @@ def strict_token(issuer: FakeIssuer, *, typ: Any = "at+jwt", headers=None, **cla
 
 def plain_token(issuer: FakeIssuer, *, headers=None, **claims: Any) -> str:
     """A token of the default profile, but for what is given."""
-    return raw_token(
-        issuer, header=good_header(issuer, **(headers or {})), payload=good_claims(issuer, **claims)
-    )
+    return raw_token(issuer, header=good_header(issuer, **(headers or {})), payload=good_claims(issuer, **claims))
 
 
 def raw_token(issuer: FakeIssuer, *, header: Any = None, payload: Any = None, kid: Any = ...) -> str:

@@ -11,9 +11,7 @@ import jwt
 def test_the_token_fixture_makes_tokens_that_the_issuer_fixture_signs(jwtauthz_issuer, jwtauthz_token):
     token = jwtauthz_token(scope="read:users", permissions=["read:users"], org_id="org_1")
     key = jwt.PyJWK(jwtauthz_issuer.jwks()["keys"][0])
-    claims = jwt.decode(
-        token, key, ["RS256"], audience="https://api.example.com", issuer="https://issuer.test/"
-    )
+    claims = jwt.decode(token, key, ["RS256"], audience="https://api.example.com", issuer="https://issuer.test/")
     assert (claims["scope"], claims["permissions"], claims["org_id"]) == (
         "read:users",
         ["read:users"],
