@@ -1,14 +1,20 @@
-"""What happens to keys, as data: each event is a frozen dataclass, given to the `on_event` callables.
+"""What happens, as data: each event is a frozen dataclass, given to hooks.
 
-`source` is the issuer, or the key set's URL, without anything secret in it. No event holds a token, key
-material, or text that a stranger chose beyond the key IDs that the issuer itself published.
+`Allowed` and `Denied` are decisions. The others are about keys: their `source` is the issuer, or the key set's
+URL, without anything secret in it. They hold no token, no key material, and no text that a stranger chose
+beyond the key IDs that the issuer itself published.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from .errors import AccessDenied
+    from .request import Request
+    from .token import VerifiedToken
 
 
 class FailureKind(StrEnum):
@@ -89,4 +95,25 @@ class KeysStale:
     serving_for: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allowed:
+    """A request was let in, by this token; None for an anonymous one where that is allowed."""
+
+    request: Request
+    token: VerifiedToken | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Denied:
+    """A request was refused; or, where not `enforced`, a shadow policy would have refused it.
+
+    `denied.status`, `denied.error` and `denied.finding.code` are of closed sets, fit to be labels of metrics.
+    """
+
+    request: Request
+    denied: AccessDenied
+    enforced: bool = True
+
+
 KeyEvent: TypeAlias = KeysFetched | KeysFetchFailed | KeysRotated | KeyDropped | KeysStale
+Event: TypeAlias = "Allowed | Denied | KeyEvent"

@@ -20,7 +20,9 @@ from .debug import Debug, wants_page
 from .denial_log import DenialLog
 from .environment import settings_from
 from .errors import AccessDenied, Code, ConfigurationError, Finding, KeySetUnavailable, denial_class
+from .events import Allowed, Denied
 from .explainer import explanation
+from .hooks import Hooks
 from .issuer import MAX_LEEWAY, Issuer, audiences
 from .keys.remote import MustWait
 from .policy import Shadow, requirement
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from .explain import Explanation
+    from .hooks import Hook
     from .keys.remote import Flight
     from .policy import Requirement
     from .revocation import Revoked
@@ -56,6 +59,7 @@ class ResourceServer:
             the answer is 503. A sync one is called in place, on the event loop too: let it look, not wait.
         token_cache: how many verified tokens are remembered; None for none.
         preflight: whether a CORS preflight passes without a token.
+        hooks: `(event) -> None`, one or several, told of each decision; see `jwtauthz.events`.
         debug: whether answers carry their explanation, claims included, as JSON, or as a page for a browser.
             True shows it to requests from this machine only.
         clock: the wall clock, in seconds since 1970.
@@ -74,6 +78,7 @@ class ResourceServer:
         revoked: Revoked | None = None,
         token_cache: int | None = DEFAULT_TOKEN_CACHE,
         preflight: bool = True,
+        hooks: Hook | Iterable[Hook] | None = None,
         debug: bool | str = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -88,6 +93,7 @@ class ResourceServer:
         self._revocation = None if revoked is None else Revocation(revoked)
         self._clock = clock
         self._debug = Debug(debug)
+        self._hooks = Hooks(hooks)
         self._log = DenialLog()
 
     @classmethod
@@ -140,10 +146,13 @@ class ResourceServer:
         asked, needed = _asked(request), _requirement(needs, claim)
         now = self._clock()
         try:
-            return self._authorize(asked, needed, optional, now)
+            token = self._authorize(asked, needed, optional, now)
         except AccessDenied as denied:
             self._tell(denied, asked, needed, now)
             raise
+        if self._hooks:
+            self._hooks.tell(Allowed(request=asked, token=token))
+        return token
 
     @overload
     async def aauthorize(
@@ -160,10 +169,13 @@ class ResourceServer:
         asked, needed = _asked(request), _requirement(needs, claim)
         now = self._clock()
         try:
-            return await self._aauthorize(asked, needed, optional, now)
+            token = await self._aauthorize(asked, needed, optional, now)
         except AccessDenied as denied:
             self._tell(denied, asked, needed, now)
             raise
+        if self._hooks:
+            self._hooks.tell(Allowed(request=asked, token=token))
+        return token
 
     def permit(
         self, token: VerifiedToken, request: Request, *needs: object, claim: object = None
@@ -269,7 +281,7 @@ class ResourceServer:
             denied = self._denial(needed, decision.findings, scope=decision.scope, retry_after=retry_after)
             if not isinstance(needed, Shadow):
                 raise denied
-            self._log.tell(denied, self._clock(), enforced=False)
+            self._tell(denied, request, needed, self._clock(), enforced=False)
         return token
 
     def _refuse(self, needed: Requirement, finding: Finding | None) -> None:
@@ -294,13 +306,17 @@ class ResourceServer:
             retry_after=retry_after,
         )
 
-    def _tell(self, denied: AccessDenied, request: Request, needed: Requirement, now: float) -> None:
-        """Give the denial its explanation, and the log its record."""
+    def _tell(
+        self, denied: AccessDenied, request: Request, needed: Requirement, now: float, *, enforced: bool = True
+    ) -> None:
+        """Give the denial its explanation, the log its record, and the hooks their event."""
         denied.explain_with(
             partial(explanation, self.verifier, request, needed, denied, now),
             page=wants_page(request) if self._debug.may_show(request) else None,
         )
-        self._log.tell(denied, now)
+        self._log.tell(denied, now, enforced=enforced)
+        if self._hooks:
+            self._hooks.tell(Denied(request=request, denied=denied, enforced=enforced))
 
     # ── life ──
 

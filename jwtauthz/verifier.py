@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 # that a stranger can fill nothing.
 _MAX_HEADERS: Final = 64
 _MAX_CACHED_TOKEN: Final = 4 * 1024
+# So many good signatures with untimely claims in a row, and so little time amiss, point at a clock.
+_MANY: Final = 5
+_MAX_CLOCK_ERROR: Final = 300.0
 # Stands for the flight of a token that is refused anyway: it takes the keys as they are.
 _WAIT_FOR_NOTHING: Any = object()
 
@@ -94,6 +97,7 @@ class Verifier:
         if not self._trusted:
             raise ConfigurationError("No issuer is given. Write issuer='https://tenant.eu.auth0.com/'.")
         self._headers: dict[bytes, Header] = {}
+        self._untimely = 0
         self._cache: TokenCache[_Seen] | None = None if token_cache is None else TokenCache(token_cache)
 
     @property
@@ -170,7 +174,8 @@ class Verifier:
                 trusted.issuer.key_set.recheck(found)
             return _BAD_SIGNATURE
         if finding is not None:
-            return finding
+            return self._perhaps_the_clock(finding)
+        self._untimely = 0
         verified = VerifiedToken(
             token.header, token.claims, scopes_from=trusted.issuer.scopes_from, stale=found.stale
         )
@@ -203,6 +208,22 @@ class Verifier:
         steps += [*checks[:before], *key, *checks[before:]]
         verified = signed and all(step.verdict == "passed" for step in checks)
         return Examination(token, tuple(steps), trusted.issuer, verified)
+
+    def _perhaps_the_clock(self, finding: Finding) -> Finding:
+        """A finding about a time claim, with the suspicion that many of them in a row raise.
+
+        Only tokens whose signature held are counted, so that no stranger can raise it.
+        """
+        if finding.code not in {Code.EXPIRED, Code.NOT_YET_VALID}:
+            return finding
+        self._untimely += 1
+        if self._untimely < _MANY or abs(finding.expected - finding.found) > _MAX_CLOCK_ERROR:  # type: ignore[operator]
+            return finding
+        return replace(
+            finding,
+            hint=f"{self._untimely} tokens in a row failed by their times, this one by less than "
+            f"{_MAX_CLOCK_ERROR:.0f} s: compare the clock of this machine with the issuer's (NTP).",
+        )
 
     def _key_unknown(self, token: UnverifiedToken, trusted: _Trusted, unknown: KeyUnknown) -> Finding:
         hint = None
@@ -260,7 +281,7 @@ def _key_step(token: UnverifiedToken, trusted: _Trusted, *, known: bool) -> tupl
     key = Step("key", _KEY, "passed", found=kid)
     if _signing_key(token, found) is None:
         return key, Step("signature", _SIGNATURE, "failed", finding=_BAD_SIGNATURE)
-    return key, Step("signature", _SIGNATURE, "passed", verified=True)
+    return replace(key, verified=True), Step("signature", _SIGNATURE, "passed", verified=True)
 
 
 def _lists(trusted: _Trusted, token: UnverifiedToken) -> bool:

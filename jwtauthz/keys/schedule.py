@@ -108,7 +108,9 @@ class Schedule:
                 return Wait(self.flight, self.flight.deadline - now)
         # The attempt that lacked it must have succeeded, and be young; "probably" is not a reason for a 401.
         if self.failures or now - self.snapshot.asked > self.timing.miss_refill:
-            return self._unavailable(now, self._miss_at())
+            # Where a refresh is due, that will bring the answer, and it costs no budget.
+            is_fresh = self.snapshot.state(now) is State.FRESH
+            return self._unavailable(now, self._miss_at() if is_fresh else NEVER)
         if waited == self.snapshot.number and self.snapshot.past_caches:
             self._negatives[question] = None
             if len(self._negatives) > self.timing.negative_size:
