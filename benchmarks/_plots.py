@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from ._fleet import Scenario
     from .keyset_load import Result
 
-FLEET = 100
 # Colours that stand out on white and on near-black alike, and that differ in lightness, not in hue alone.
 INK = "#7d8590"
 COLOURS = dict(
@@ -29,8 +28,8 @@ MARKS = dict(zip(COLOURS, ("o", "s", "D", "^", "v", "X"), strict=True))
 
 
 def keyset_load(results: Sequence[Result], scenarios: Sequence[Scenario]) -> list[Path]:
-    """Draw the overview and the courses of an outage and a flood, for a fleet of 100 (or the largest there is)."""
-    processes = max((row.processes for row in results if row.processes <= FLEET), default=0)
+    """Draw the overview and the courses of an outage and a flood, for the largest fleet."""
+    processes = max(row.processes for row in results)
     rows = [row for row in results if row.processes == processes]
     return [
         *_save(_overview(rows, scenarios, processes), "keyset-load"),
@@ -117,7 +116,8 @@ def _courses(rows: Sequence[Result], scenarios: Sequence[Scenario], processes: i
         begin = windows["flood"][0]
         minutes = range(int(begin) - 4, int(begin) + 16)
         fetches = mine["flood"].fetches
-        flood.plot([minute - begin for minute in minutes], [max(1, fetches[m]) for m in minutes], **style)
+        rates = [max(0.05, fetches[minute] / processes) for minute in minutes]
+        flood.plot([minute - begin for minute in minutes], rates, **style)
     outage.set(
         title="Half an hour without the issuer: good tokens answered 401 or 5xx",
         xlabel="minutes since it began",
@@ -125,12 +125,13 @@ def _courses(rows: Sequence[Result], scenarios: Sequence[Scenario], processes: i
         ylim=(-3, 108),
     )
     flood.set(
-        title="Ten minutes of unknown key IDs: fetches of the fleet",
+        title="Ten minutes of unknown key IDs: fetches per process",
         xlabel="minutes since they began",
         ylabel="a minute",
         yscale="log",
+        xticks=range(-5, 20, 5),
     )
-    flood.set_yticks([1, 10, 100, 1000, 10_000], ["≤ 1", "10", "100", "1,000", "10,000"])
+    flood.set_yticks([0.1, 1, 10, 100], ["0.1", "1", "10", "100"])
     for axes, name in ((outage, "outage"), (flood, "flood")):
         axes.axvspan(0, windows[name][1] - windows[name][0], color=INK, alpha=0.12, linewidth=0)
     figure.legend(loc="outside lower center", ncols=6, columnspacing=1.2)

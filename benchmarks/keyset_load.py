@@ -189,26 +189,54 @@ def run_all(
         yield from pool.map(run, *zip(*rows, strict=True))
 
 
-def tables(results: Sequence[Result], fleets: Iterable[int] | None = None) -> str:
+def tables(results: Sequence[Result]) -> str:
     """One Markdown table per scenario."""
-    wanted = None if fleets is None else set(fleets)
     parts = []
     for scenario in scenarios():
-        rows = [
-            row
-            for row in results
-            if row.scenario == scenario.name and (wanted is None or row.processes in wanted)
-        ]
+        rows = [row for row in results if row.scenario == scenario.name]
         if rows:
             head = f"**{scenario.name.capitalize()}**: {scenario.about}."
             parts.append(f"{head}\n\n{_table(rows)}")
     return "\n\n".join(parts)
 
 
+def summary(results: Sequence[Result]) -> str:
+    """The largest fleet in two small tables, for the documentation."""
+    processes = max(row.processes for row in results)
+    rows = {(row.scenario, row.policy): row for row in results if row.processes == processes}
+    names = [policy.name for policy in POLICIES]
+
+    def cell(row: Result) -> str:
+        away = _report.share(row.wrong_401 + row.no_answer_5xx, row.good)
+        return f"{_report.rate(row.fetches_mean / processes)} · {away}"
+
+    def times(row: Result, *, removed: bool) -> str:
+        median, worst = (
+            (row.refuse_median, row.refuse_worst) if removed else (row.accept_median, row.accept_worst)
+        )
+        return f"{_report.seconds(median)} · {_report.seconds(worst)}"
+
+    load = [[s.name, *(cell(rows[s.name, name]) for name in names)] for s in scenarios()]
+    timed = [
+        ["new key accepted after", "rotation", False],
+        ["the same during a flood", "flood and rotation", False],
+        ["removed key refused after", "removal", True],
+    ]
+    course = [
+        [text, *(times(rows[scenario, name], removed=removed) for name in names)]
+        for text, scenario, removed in timed
+    ]
+    return (
+        "Fetches a minute per process · good tokens that were answered 401 or 5xx:\n\n"
+        f"{_report.table(['', *names], load)}\n\n"
+        f"Median · worst of {processes:,} processes:\n\n{_report.table(['', *names], course)}"
+    )
+
+
 def _table(rows: Sequence[Result]) -> str:
     timed = any(row.accept_median is not None for row in rows)
     removed = any(row.refuse_median is not None for row in rows)
-    head = ["processes", "policy", "fetches/min, mean", "peak", "wrong 401", "5xx", "of good tokens"]
+    head = ["processes", "policy", "fetches a minute", "peak", "good tokens: 401", "5xx", "of all"]
     head += ["new key accepted after: median", "worst"] if timed else []
     head += ["removed key refused after: median", "worst"] if removed else []
 
@@ -257,7 +285,7 @@ def _write(results: Sequence[Result], seed: int) -> None:
         f"\n\n{tables(results)}"
     )
     readme, keys = _report.ROOT / "benchmarks" / "README.md", _report.ROOT / "docs" / "keys.md"
-    for path, text in ((readme, everything), (keys, tables(results, fleets=[100]))):
+    for path, text in ((readme, everything), (keys, summary(results))):
         if _report.write_into(path, "keyset_load", text):
             paths.append(path)
     for path in paths:

@@ -178,7 +178,7 @@ async def _new_key(kind: type[Peer], pause: float) -> Outcome:
     async with rig(kind) as r:
         await r.warm_up()
         await asyncio.sleep(pause)
-        r.issuer.rotate()
+        await asyncio.to_thread(r.issuer.rotate)  # making a key takes a while
         token = r.token()
         return Outcome(after=await _until(r, token, Verdict.ACCEPTED))
 
@@ -187,7 +187,7 @@ async def removed_key(kind: type[Peer]) -> Outcome:
     """A key is removed 3 s after the first fetch, others stay: until its tokens are refused"""
     async with rig(kind) as r:
         old = r.token()
-        r.issuer.rotate()
+        await asyncio.to_thread(r.issuer.rotate)
         await r.warm_up()
         await asyncio.sleep(3)
         r.issuer.forget_old_keys()

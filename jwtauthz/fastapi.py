@@ -40,7 +40,7 @@ from .claims import scope_name
 from .errors import AccessDenied, ConfigurationError
 from .keys.discovery import metadata_urls
 from .keys.remote import RemoteKeySet
-from .policy import Requirement, authenticated, requirement
+from .policy import Requirement, Shadow, authenticated, requirement
 from .resource_server import ResourceServer
 from .starlette import _KEY, _POLICY_VIOLATION, _asked, _Denial, _let_in
 from .token import VerifiedToken
@@ -76,7 +76,7 @@ class JWTAuthz(SecurityBase):
         self._required: dict[tuple[Requirement, bool], _Required] = {}
         self._any_token = _Required(self, authenticated(), optional=False)
 
-    def requires(self, *needs: object, claim: object = None, optional: bool = False) -> Any:
+    def requires(self, *needs: object, claim: object = None, optional: bool = False, shadow: bool = False) -> Any:
         """A dependency that lets a request in and gives its token, or refuses it.
 
         Use it in `Annotated[VerifiedToken, authz.requires(...)]`, as a default, or in `dependencies=[...]` of
@@ -88,11 +88,15 @@ class JWTAuthz(SecurityBase):
             claim: the claim that scopes given as strings are read from, instead of the issuer's own.
             optional: a request without credentials gives None instead; a bad token is refused all the same.
                 Where a `Security(..., scopes=[...])` above asks for a scope, a token is needed after all.
+            shadow: report what `needs` would deny, and let it in; the token itself, and what is asked for above,
+                are checked all the same.
 
         Raises:
             ConfigurationError: the needs ask for nothing, or for something that can't be meant.
         """
         needed = requirement(*needs, claim=claim)
+        if shadow:
+            needed = Shadow(needed)
         try:
             known = self._required.get((needed, optional))
         except TypeError:  # a function of the application that can't be hashed
@@ -159,7 +163,9 @@ class _Required:
         self.authz = authz
         self.needed = needed
         self.optional = optional
-        self._with_scopes: dict[tuple[str, ...], Requirement] = {(): needed}
+        self._shadow = needed if isinstance(needed, Shadow) else None
+        self._enforced = authenticated() if self._shadow else needed
+        self._with_scopes: dict[tuple[str, ...], Requirement] = {(): self._enforced}
         # All that FastAPI may fill in; nothing of it comes from the client. OpenAPI learns the scopes from a
         # dependency beside `asked`, not through it: any_of("a", "b") names two and needs one.
         shown = Security(_Shown(authz), scopes=list(needed.scopes))
@@ -187,9 +193,13 @@ class _Required:
         if admission is not None and admission.token is not None:
             verified.setdefault(admission.server, admission.token)
         try:
-            if server in verified:
-                return await server.apermit(verified[server], request, needed)
-            token = await server.aauthorize(request, needed, optional=self.optional and not asked.scopes)
+            token = verified.get(server)
+            if token is not None:
+                await server.apermit(token, request, needed)
+            else:
+                token = await server.aauthorize(request, needed, optional=self.optional and not asked.scopes)
+            if self._shadow is not None and token is not None:
+                await server.apermit(token, request, self._shadow)
         except AccessDenied as denied:
             if _has_handler(connection, denied):
                 raise
@@ -204,7 +214,7 @@ class _Required:
         """Its own requirement and the scopes asked for above it. Raises ConfigurationError."""
         needed = self._with_scopes.get(scopes)
         if needed is None:
-            needed = self._with_scopes[scopes] = requirement(self.needed, *scopes)
+            needed = self._with_scopes[scopes] = requirement(self._enforced, *scopes)
         return needed
 
     def __repr__(self) -> str:

@@ -13,7 +13,7 @@ _NAME = re.compile(r"def test_(\w+)\(")
 _ROW = re.compile(r"""(?:id=|[(\[{,]|^)\s*f?["'](F\d\d\b)""", re.MULTILINE)
 
 
-def tested() -> set[str]:
+def scenarios_in_names() -> set[str]:
     """The ids that occur in test files."""
     found: set[str] = set()
     for file in TESTS.rglob("test_*.py"):
@@ -28,4 +28,4 @@ def tested() -> set[str]:
 
 @pytest.mark.parametrize("scenario", [f"F{number:02}" for number in range(1, 95)])
 def test_has_a_test(scenario):
-    assert scenario in tested()
+    assert scenario in scenarios_in_names()

@@ -161,7 +161,7 @@ ROWS = {
         91   land A
         602  look one  : use, refresh in the air
         602  fail
-        602  look new  : unavailable 28
+        602  look new  : unavailable 1
     """,
     "F19 EMPTY: Retry-After is honoured": """
         0    look one  : wait 5 refresh
@@ -285,8 +285,8 @@ ROWS = {
         0    land A
         700  look new  : wait 5 refresh past caches
         700  fail
-        700  again new : unavailable 2
-        700  look new  : unavailable 2
+        700  again new : unavailable 1
+        700  look new  : unavailable 1
         700  look one  : use stale
     """,
     "F73 STALE: the first success after an outage makes the keys fresh again": """

@@ -49,10 +49,7 @@ print(children(3)); waiting.join(); print(status())
     assert issuer.fetches() == 4
 
 
-def test_f83_forks_while_all_locks_are_busy(run, issuer):
-    done = run(
-        FORK
-        + """
+BUSY = """
 stop = False
 def busy():
     keys = server.issuers[0].key_set
@@ -66,7 +63,16 @@ print(set(children(20)))
 stop = True
 [thread.join() for thread in threads]
 """
-    )
+
+
+def test_f83_forks_while_all_locks_are_busy(run, issuer):
+    done = run(FORK + "status()" + BUSY)
+    assert done.stdout == "{0}\n", done.stderr
+
+
+def test_f83_forks_while_the_first_fetch_still_imports_its_http_client(run, issuer):
+    """Locks of Python's own import system stay locked in a child, if a thread of its parent held them."""
+    done = run(FORK + BUSY)
     assert done.stdout == "{0}\n", done.stderr
 
 
@@ -85,11 +91,11 @@ if os.fork() == 0:
     signal.alarm(20)
     began = time.monotonic(); flight.wait(); took = time.monotonic() - began
     os._exit(0 if took < 6 and status() == 200 else 1)
-print(os.wait()[1])
+print(os.wait()[1], flush=True)
 os._exit(0)
 """
     )
-    assert done.stdout == "0\n" or done.returncode == 0, done.stderr
+    assert done.stdout == "0\n", done.stderr
 
 
 @pytest.mark.parametrize("how", [pickle.dumps, copy.copy, copy.deepcopy])
@@ -118,14 +124,14 @@ def test_f84_a_key_set_of_its_own_keys_can_be_copied(issuer):
     "code",
     [
         pytest.param(
-            "threading.Thread(target=status, daemon=True).start(); time.sleep(0.3)", id="F88 in a thread"
+            "threading.Thread(target=status, daemon=True).start(); time.sleep(0.6)", id="F88 in a thread"
         ),
         pytest.param(
             """
 import asyncio
 async def main():
     task = asyncio.create_task(server.aauthorize(token, "read:users"))
-    await asyncio.sleep(0.3)
+    await asyncio.sleep(0.6)
 asyncio.run(main())
 """,
             id="F88 in asyncio",
@@ -134,7 +140,7 @@ asyncio.run(main())
             """
 import trio
 async def main():
-    with trio.move_on_after(0.3):
+    with trio.move_on_after(0.6):
         await server.aauthorize(token, "read:users")
 trio.run(main)
 """,
@@ -142,23 +148,25 @@ trio.run(main)
         ),
         pytest.param(
             """
-import _thread
-threading.Timer(0.3, _thread.interrupt_main).start()
+import signal
+main = threading.main_thread().ident
+threading.Timer(0.6, signal.pthread_kill, (main, signal.SIGINT)).start()
 try: status()
 except KeyboardInterrupt: pass
 """,
             id="F88 by Ctrl-C",
         ),
-        pytest.param("threading.Timer(0.3, server.close).start(); print(status())", id="F88 after close"),
+        pytest.param("threading.Timer(0.6, server.close).start(); print(status())", id="F88 after close"),
     ],
 )
 def test_f88_the_interpreter_exits_promptly_while_a_fetch_hangs(run, issuer, code):
     issuer.behave(b.hanging(), at="everywhere")
     began = time.monotonic()
     done = run(code)
-    assert time.monotonic() - began < 6.5
-    assert (done.returncode, done.stderr) == (0, "")
-    assert issuer.connections == 1
+    assert time.monotonic() - began < (6.5 if "close" in code else 2.9)
+    assert done.returncode == 0
+    assert "Traceback" not in done.stderr
+    assert "Warning" not in done.stderr
 
 
 def test_f88_a_token_that_is_asked_about_while_the_interpreter_ends_gets_an_answer(run, issuer):

@@ -28,10 +28,12 @@ class RealIssuer:
     """
 
     def __init__(self, node: str, folder: Path) -> None:
-        self._command = [node, "issuer.mjs", "--keys", str(folder / "keys.json")]
+        self._keys = folder / "keys.json"
+        self._command = [node, "issuer.mjs", "--keys", str(self._keys)]
         self._log = folder / "issuer.log"
         self._process: subprocess.Popen[str] | None = None
         self._port = 0
+        self._jwks_path = "/jwks"
         self._client = ("", "")
         self.url = ""
         self.audience = ""
@@ -40,7 +42,7 @@ class RealIssuer:
         """Listen; after `stop` on the same port and with the same keys."""
         with self._log.open("a") as log:
             self._process = subprocess.Popen(
-                [*self._command, "--port", str(self._port)],
+                [*self._command, "--port", str(self._port), "--jwks-path", self._jwks_path],
                 cwd=HERE,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -58,13 +60,19 @@ class RealIssuer:
         if process is not None:
             process.communicate(timeout=10)  # closes stdin, which is the word for it to end
 
+    def restart_with_new_keys(self) -> None:
+        """End, lose the keys, and come back: how an issuer rotates without overlap."""
+        self.stop()
+        self._keys.unlink()
+        self.start()
+
     def rotate(self, *, keep_old: bool = True) -> str:
         """Sign with a new key from now on, and return its key ID."""
-        assert self._process is not None
-        assert self._process.stdin is not None
-        self._process.stdin.write("rotate\n" if keep_old else "rotate forget\n")
-        self._process.stdin.flush()
-        return str(self._read_answer()["kid"])
+        return str(self._tell("rotate" if keep_old else "rotate forget")["kid"])
+
+    def move_jwks(self, path: str) -> None:
+        """Publish the keys under another path from now on; the metadata say so, the old path is gone."""
+        self._jwks_path = str(self._tell(f"move {path}")["jwks_path"])
 
     def metadata(self) -> dict[str, Any]:
         """The discovery document."""
@@ -87,6 +95,13 @@ class RealIssuer:
         }
         answer = httpx.post(self.metadata()["token_endpoint"], data=form, auth=self._client, trust_env=False)
         return str(answer.raise_for_status().json()["access_token"])
+
+    def _tell(self, command: str) -> dict[str, Any]:
+        assert self._process is not None
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{command}\n")
+        self._process.stdin.flush()
+        return self._read_answer()
 
     def _read_answer(self) -> dict[str, Any]:
         assert self._process is not None

@@ -1,12 +1,13 @@
 // An issuer for the tests that is not ours: oidc-provider on loopback, with one client and one API.
 //
-//   node issuer.mjs [--port 0] [--keys FILE]
+//   node issuer.mjs [--port 0] [--keys FILE] [--jwks-path /jwks]
 //
 // It prints {"ready": URL} once it listens, then takes commands on stdin, one per line, and answers each
 // with one line of JSON:
 //
 //   rotate         sign with a new key, publish the old ones too  -> {"kid": "..."}
 //   rotate forget  the same, but publish the new keys alone       -> {"kid": "..."}
+//   move PATH      publish the keys at that path instead          -> {"jwks_path": "/..."}
 //
 // It ends when stdin closes. With --keys, its private keys are read from FILE, or written to it if there is
 // no such file: started again with the same port and file, it is the same issuer as before.
@@ -35,7 +36,11 @@ const SCOPES = 'read:users write:users';
 const CLIENT = { id: 'robot', secret: 'a-secret-known-to-the-tests-alone' };
 
 const { values: options } = parseArgs({
-  options: { port: { type: 'string', default: '0' }, keys: { type: 'string' } },
+  options: {
+    port: { type: 'string', default: '0' },
+    keys: { type: 'string' },
+    'jwks-path': { type: 'string', default: '/jwks' },
+  },
 });
 
 // An RSA key that signs, and beside it, as in many a real JWKS, a key of another kind.
@@ -57,9 +62,10 @@ function saveKeys(file, keys) {
   if (file) writeFileSync(file, JSON.stringify({ keys }), { mode: 0o600 });
 }
 
-function newProvider(issuer, keys) {
+function newProvider(issuer, keys, jwksPath) {
   return new Provider(issuer, {
     jwks: { keys },
+    routes: { jwks: jwksPath },
     clients: [{
       client_id: CLIENT.id,
       client_secret: CLIENT.secret,
@@ -91,26 +97,30 @@ function say(message) {
 }
 
 let keys = loadKeys(options.keys);
+let jwksPath = options['jwks-path'];
 saveKeys(options.keys, keys);
 let answer;
 const server = createServer((request, response) => answer(request, response));
 
 server.listen(Number(options.port), '127.0.0.1', () => {
   const issuer = `http://127.0.0.1:${server.address().port}`;
-  answer = newProvider(issuer, keys).callback();
+  answer = newProvider(issuer, keys, jwksPath).callback();
   say({ ready: issuer, audience: AUDIENCE, client_id: CLIENT.id, client_secret: CLIENT.secret });
 
   const commands = createInterface({ input: process.stdin });
   commands.on('line', (line) => {
     const [command, argument] = line.trim().split(' ');
-    if (command !== 'rotate') {
+    if (command === 'rotate') {
+      keys = argument === 'forget' ? newKeys() : [...newKeys(), ...keys];
+      saveKeys(options.keys, keys);
+    } else if (command === 'move') {
+      jwksPath = argument;
+    } else {
       say({ error: `unknown command: ${line}` });
       return;
     }
-    keys = argument === 'forget' ? newKeys() : [...newKeys(), ...keys];
-    saveKeys(options.keys, keys);
-    answer = newProvider(issuer, keys).callback();
-    say({ kid: keys[0].kid });
+    answer = newProvider(issuer, keys, jwksPath).callback();
+    say(command === 'rotate' ? { kid: keys[0].kid } : { jwks_path: jwksPath });
   });
   commands.on('close', () => process.exit(0));
 });
