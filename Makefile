@@ -5,6 +5,7 @@
 #   make test        the tests; some of them, with ARGS: make test ARGS="-k scopes"
 #   make lint        ruff: rules and format
 #   make typecheck   mypy
+#   make bench       all benchmarks; one of them: make bench ARGS="keyset_load --quick"
 #   make clean       forget the virtual environment
 #
 # Another Python: make test PYTHON=python3.13
@@ -21,7 +22,7 @@ VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2
 MADE := $(VENV)/.made-$(VERSION)
 
 .DELETE_ON_ERROR:
-.PHONY: demo test lint typecheck clean
+.PHONY: demo test lint typecheck bench clean
 
 demo: $(VENV)/.demo
 	$(BIN)/jwtauthz demo $(ARGS)
@@ -35,6 +36,9 @@ lint: $(VENV)/.lint
 
 typecheck: $(VENV)/.lint
 	$(BIN)/mypy
+
+bench: $(VENV)/.bench
+	$(BIN)/python -m benchmarks $(or $(ARGS),all)
 
 clean:
 	rm -rf $(VENV)
@@ -52,6 +56,11 @@ $(VENV)/.test: $(MADE) pyproject.toml
 $(VENV)/.lint: $(MADE) pyproject.toml
 	@echo "Installing jwtauthz and what its linters need into $(VENV) ..."
 	@$(PIP) install --editable . --group lint
+	@touch $@
+
+$(VENV)/.bench: $(MADE) pyproject.toml
+	@echo "Installing jwtauthz and what its benchmarks need into $(VENV) ..."
+	@$(PIP) install --editable . --group bench
 	@touch $@
 
 $(MADE):

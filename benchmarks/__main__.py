@@ -16,8 +16,10 @@ def names() -> list[str]:
 
 
 def main(arguments: list[str]) -> int:
+    if arguments == ["all"]:
+        return max(importlib.import_module(f"benchmarks.{name}").main([]) for name in names())
     if not arguments or arguments[0] not in names():
-        print("usage: python -m benchmarks NAME [--help | options]\n")
+        print("usage: python -m benchmarks all | NAME [--help | options]\n")
         for name in names():
             about = (importlib.import_module(f"benchmarks.{name}").__doc__ or "").partition("\n")[0]
             print(f"  {name:<14} {about}")

@@ -119,9 +119,7 @@ class FastMCP(Peer):
     def __init__(self, issuer: FakeIssuer) -> None:
         from fastmcp.server.auth.providers.jwt import JWTVerifier
 
-        self._verifier = JWTVerifier(
-            jwks_uri=_jwks_url(issuer), issuer=issuer.url, audience=str(issuer.audience)
-        )
+        self._verifier = JWTVerifier(jwks_uri=_jwks_url(issuer), issuer=issuer.url, audience=str(issuer.audience))
         self._verifier._cache_ttl = TTL  # noqa: SLF001  # there is no setting for it
 
     async def check(self, token: str) -> Verdict:

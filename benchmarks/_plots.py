@@ -41,9 +41,9 @@ def _pyplot() -> Any:
     import matplotlib as mpl
 
     mpl.use("Agg")
-    from matplotlib import pyplot
+    from matplotlib import pyplot as plt
 
-    pyplot.rcParams.update(
+    plt.rcParams.update(
         {
             "axes.edgecolor": INK,
             "axes.grid": True,
@@ -66,16 +66,16 @@ def _pyplot() -> Any:
             "ytick.color": INK,
         }
     )
-    return pyplot
+    return plt
 
 
 def _overview(rows: Sequence[Result], scenarios: Sequence[Scenario], processes: int) -> Any:
     figure, (cost, harm) = _pyplot().subplots(1, 2, figsize=(10, 5.6), sharey=True, layout="constrained")
     names = [scenario.name for scenario in scenarios]
-    for index, policy in enumerate(COLOURS):
+    for index, (policy, colour) in enumerate(COLOURS.items()):
         mine = {row.scenario: row for row in rows if row.policy == policy}
         height = [place + (index - 2.5) * 0.13 for place in range(len(names))]
-        style = {"color": COLOURS[policy], "marker": MARKS[policy], "s": 34, "zorder": 3}
+        style = {"color": colour, "marker": MARKS[policy], "s": 34, "zorder": 3}
         cost.scatter([mine[name].fetches_mean / processes for name in names], height, label=policy, **style)
         harm.scatter([_turned_away(mine[name]) for name in names], height, **style)
     cost.set(xscale="log", xlabel="fetches a minute per process", title="What the issuer sees")
@@ -99,10 +99,10 @@ def _turned_away(row: Result) -> float:
 def _courses(rows: Sequence[Result], scenarios: Sequence[Scenario], processes: int) -> Any:
     figure, (outage, flood) = _pyplot().subplots(1, 2, figsize=(10, 4.2), layout="constrained")
     windows = {scenario.name: [moment / MINUTE for moment in scenario.window] for scenario in scenarios}
-    for policy in COLOURS:
+    for policy, colour in COLOURS.items():
         mine = {row.scenario: row for row in rows if row.policy == policy}
         style = {
-            "color": COLOURS[policy],
+            "color": colour,
             "drawstyle": "steps-post",
             "linewidth": 2.4 if policy == "jwtauthz" else 1.5,
             "linestyle": {"unlimited": ":", "jwks-rsa, limit on": "--", "jwks-rsa": "-."}.get(policy, "-"),

@@ -119,7 +119,7 @@ class Jwtauthz(Policy):
     def _knows(self, question: Question) -> bool:
         return question in self.schedule.snapshot.keys.table
 
-    def outlook(self, now: float, kid: str, *, up: bool) -> Outlook:
+    def outlook(self, now: float, kid: str, *, up: bool) -> Outlook:  # noqa: ARG002
         schedule, snapshot, timing = self.schedule, self.schedule.snapshot, self.timing
         state = snapshot.state(now)
         # When the state, and with it what a look-up may do, changes next.
@@ -144,7 +144,7 @@ class Jwtauthz(Policy):
 
 
 class OneSet(Policy):
-    """The whole key set is kept for `ttl`; an unknown key ID causes a fetch unless one succeeded within `cooldown`."""
+    """The whole set is kept for `ttl`; an unknown key ID causes a fetch unless one succeeded within `cooldown`."""
 
     ttl: ClassVar[float] = 600.0
     cooldown: ClassVar[float] = 30.0
@@ -184,7 +184,7 @@ class OneSet(Policy):
             return Outlook(until, self.outage, 1)
         return UNKNOWN
 
-    def repeated(self, now: float, kid: str, count: int, *, up: bool) -> None:
+    def repeated(self, now: float, kid: str, count: int, *, up: bool) -> None:  # noqa: ARG002
         self.fruitless += 0 if kid in self.keys else count
 
 
@@ -286,7 +286,7 @@ class JwksRsa(Policy):
         missing = 1 - self._tokens - (now - self._counted) * self.per_minute / 60
         return Outlook(now + missing * 60 / self.per_minute, Answer.UNAVAILABLE) if missing > 0 else UNKNOWN
 
-    def repeated(self, now: float, kid: str, count: int, *, up: bool) -> None:
+    def repeated(self, now: float, kid: str, count: int, *, up: bool) -> None:  # noqa: ARG002
         self.fruitless += count if kid.startswith("junk") else 0
 
 

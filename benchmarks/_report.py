@@ -21,18 +21,18 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """A Markdown table that also reads well as plain text: columns are padded, numbers stand at the right."""
     cells = [[str(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(head, *cells, strict=True)]
-    right = [all(row[i].lstrip("<> ")[:1].isdigit() or row[i] in ("", "–") for row in cells) for i in range(len(head))]
+    numbers = [all(cell.lstrip("<> ")[:1].isdigit() for cell in column) for column in zip(*cells, strict=True)]
 
     def line(row: Sequence[str]) -> str:
         padded = [
             cell.rjust(width) if to_right else cell.ljust(width)
-            for cell, width, to_right in zip(row, widths, right, strict=True)
+            for cell, width, to_right in zip(row, widths, numbers, strict=True)
         ]
         return f"| {' | '.join(padded)} |"
 
     rule = [
         "-" * (width - 1) + ":" if to_right else "-" * width
-        for width, to_right in zip(widths, right, strict=True)
+        for width, to_right in zip(widths, numbers, strict=True)
     ]
     return "\n".join([line(head), line(rule), *map(line, cells)])
 
@@ -83,7 +83,7 @@ def write_json(name: str, about: Mapping[str, Any], rows: Iterable[Mapping[str, 
 
 
 def write_into(path: Path, mark: str, text: str) -> bool:
-    """Replace what stands between `<!-- mark -->` and `<!-- /mark -->` in a document. False if it has no such marks."""
+    """Replace what stands between `<!-- mark -->` and `<!-- /mark -->` in a document. False if there is none."""
     begin, end = f"<!-- {mark} -->", f"<!-- /{mark} -->"
     document = path.read_text() if path.exists() else ""
     if begin not in document or end not in document:

@@ -16,6 +16,7 @@ import statistics
 import time
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from . import _report
@@ -37,7 +38,7 @@ def _phases(*steps: tuple[float, dict[str, Any]]) -> tuple[Phase, ...]:
     """Phases from (minute of the beginning, what is different from the phase before); the last one only ends."""
     phases: list[Phase] = []
     state: dict[str, Any] = {"published": frozenset("a"), "streams": (Stream("a", GOOD),), "up": True}
-    for (begin, change), (end, _) in zip(steps, steps[1:], strict=False):
+    for (begin, change), (end, _) in pairwise(steps):
         state |= change
         phases.append(Phase(begin * MINUTE, end * MINUTE, **state))
     return tuple(phases)
@@ -65,9 +66,7 @@ def scenarios() -> tuple[Scenario, ...]:
         Scenario(
             "removal",
             "a key that a tenth of the tokens still name is removed",
-            _phases(
-                (0, {"published": a | b, "streams": _streams("a", "b")}), (64, {"published": a}), (94, {})
-            ),
+            _phases((0, {"published": a | b, "streams": _streams("a", "b")}), (64, {"published": a}), (94, {})),
             (3840, 5640),
         ),
         Scenario(
@@ -211,9 +210,7 @@ def summary(results: Sequence[Result]) -> str:
         return f"{_report.rate(row.fetches_mean / processes)} · {away}"
 
     def times(row: Result, *, removed: bool) -> str:
-        median, worst = (
-            (row.refuse_median, row.refuse_worst) if removed else (row.accept_median, row.accept_worst)
-        )
+        median, worst = (row.refuse_median, row.refuse_worst) if removed else (row.accept_median, row.accept_worst)
         return f"{_report.seconds(median)} · {_report.seconds(worst)}"
 
     load = [[s.name, *(cell(rows[s.name, name]) for name in names)] for s in scenarios()]
@@ -273,11 +270,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _kept(row: Result) -> dict[str, Any]:
+    """A result without its course, which the plots show."""
+    values = {name: round(v, 3) if isinstance(v, float) else v for name, v in asdict(row).items()}
+    return {name: value for name, value in values.items() if not isinstance(value, tuple)}
+
+
 def _write(results: Sequence[Result], seed: int) -> None:
     from . import _plots
 
     paths = [
-        _report.write_json("keyset_load", {"seed": seed}, [asdict(row) for row in results]),
+        _report.write_json("keyset_load", {"seed": seed}, [_kept(row) for row in results]),
         *_plots.keyset_load(results, scenarios()),
     ]
     everything = (

@@ -2,7 +2,7 @@
 
     python -m benchmarks keyset_peers [--only NAME] [--write]
 
-Takes about a minute and a half per library, nearly all of it waiting. Every scenario begins with a fresh key set and an
+Takes about a minute per library, nearly all of it waiting. Every scenario begins with a fresh key set and an
 issuer of its own on loopback. A library that is not installed is skipped, and why is printed.
 """
 

@@ -2,18 +2,19 @@
 
 A claim is named by a string, which is one literal key (dots and slashes mean nothing), or by a tuple of
 strings, which is a path into nested objects: `"permissions"`, `"https://example.com/roles"`,
-`("realm_access", "roles")`.
+`("realm_access", "roles")`. A `Claim` says more: how its value is to be read.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from .errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 _TYPE_NAMES: Final = {
     bool: "a boolean",
@@ -25,7 +26,67 @@ _TYPE_NAMES: Final = {
     type(None): "null",
 }
 
-ClaimName = str | tuple[str, ...]
+Read = Literal["names", "keys", "objects"]
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A claim that says in its own way what a token may do.
+
+    Args:
+        name: the claim, as a literal key or a path.
+        separator: what separates scopes in a string: a space (RFC 6749 section 3.3), or a comma where the issuer
+            joins them so.
+        prefix: what stands before each name and is taken off, such as `"https://api.example.com/"`. A name
+            without it belongs to somebody else and grants nothing.
+        read: "names" for a string or a list of strings; "objects" for a list of objects with a `value` or a
+            `name` as well; "keys" for an object whose keys are the names, unless their value is empty or false.
+        grants: what each name stands for, for roles: `{"editor": ["read:docs", "write:docs"]}`. A name that it
+            does not know grants nothing.
+
+    Raises:
+        ConfigurationError: a setting that makes no sense.
+    """
+
+    name: str | tuple[str, ...]
+    separator: str = " "
+    prefix: str = ""
+    read: Read = "names"
+    grants: Mapping[str, Iterable[str]] | None = field(default=None, hash=False)
+
+    def __post_init__(self) -> None:
+        name = claim_name(self.name)
+        if isinstance(name, Claim):
+            raise ConfigurationError(f"Claim({self.name!r}) is a claim already.")
+        object.__setattr__(self, "name", name)
+        if self.separator not in {" ", ","}:
+            raise ConfigurationError(f"separator={self.separator!r}: scopes are separated by ' ' or by ','.")
+        if self.read not in get_args(Read):
+            raise ConfigurationError(f"read={self.read!r}: write read='names', read='objects' or read='keys'.")
+        if self.grants is not None:
+            object.__setattr__(self, "grants", _grants(self.grants))
+
+    def scopes_of(self, names: frozenset[str]) -> frozenset[str]:
+        """What the names of this claim grant."""
+        if self.separator == ",":
+            names = frozenset(name.strip(" ") for name in names) - {""}
+        if self.prefix:
+            cut = len(self.prefix)
+            names = frozenset(name[cut:] for name in names if name.startswith(self.prefix) and len(name) > cut)
+        if self.grants is None:
+            return names
+        return frozenset(scope for name in names for scope in self.grants.get(name, ()))
+
+
+def _grants(grants: object) -> Mapping[str, tuple[str, ...]]:
+    if not isinstance(grants, dict) or not grants:
+        raise ConfigurationError(f"grants={grants!r}: write {{'editor': ['read:docs', 'write:docs']}}.")
+    if any(isinstance(scopes, str) for scopes in grants.values()):
+        raise ConfigurationError("grants: write a list of scopes for each name, not a string.")
+    return MappingProxyType({name: tuple(map(scope_name, scopes)) for name, scopes in grants.items()})
+
+
+ClaimName = str | tuple[str, ...] | Claim
 
 MISSING: Final = object()
 MAX_SCOPES: Final = 1_000
@@ -49,7 +110,7 @@ def claim_name(claim: object) -> ClaimName:
     Raises:
         ConfigurationError: it is no string and no path of strings.
     """
-    if isinstance(claim, str) and claim:
+    if isinstance(claim, Claim) or (isinstance(claim, str) and claim):
         return claim
     if isinstance(claim, (tuple, list)) and claim and all(isinstance(part, str) and part for part in claim):
         return claim[0] if len(claim) == 1 else tuple(claim)
@@ -90,7 +151,8 @@ def scope_name(scope: object) -> str:
 
 def show_claim(claim: ClaimName) -> str:
     """The name of a claim for a log."""
-    return printable(claim if isinstance(claim, str) else " → ".join(claim))
+    name = claim.name if isinstance(claim, Claim) else claim
+    return printable(name if isinstance(name, str) else " → ".join(name))
 
 
 def printable(text: str, limit: int = 200) -> str:
@@ -101,10 +163,11 @@ def printable(text: str, limit: int = 200) -> str:
 
 def lookup(claims: Mapping[str, Any], claim: ClaimName) -> Any:
     """The value of a claim, or `MISSING`; a path ends where something is not an object."""
-    if isinstance(claim, str):
-        return claims.get(claim, MISSING)
+    name = claim.name if isinstance(claim, Claim) else claim
+    if isinstance(name, str):
+        return claims.get(name, MISSING)
     value: Any = claims
-    for part in claim:
+    for part in name:
         if not isinstance(value, dict) or part not in value:
             return MISSING
         value = value[part]
@@ -114,26 +177,42 @@ def lookup(claims: Mapping[str, Any], claim: ClaimName) -> Any:
 def read_scopes(claims: Mapping[str, Any], claim: ClaimName) -> Reading:
     """The scopes that one claim grants.
 
-    A string is split at U+0020 only (RFC 6749 section 3.3); tabs, commas and other spaces separate nothing.
-    A list is taken element by element. Anything else grants nothing and says so.
+    A string is split at U+0020 only (RFC 6749 section 3.3); tabs, commas and other spaces separate nothing
+    unless a `Claim` says so. A list is taken element by element. Anything else grants nothing and says so.
     """
+    source = claim if isinstance(claim, Claim) else _PLAIN
     value = lookup(claims, claim)
-    problem = None
-    if isinstance(value, str):
-        names = frozenset(value.split(" ")) - {""}
-    elif isinstance(value, list):
-        names = frozenset(element for element in value if isinstance(element, str) and element)
-        if not all(isinstance(element, str) for element in value):
-            problem = "holds elements that are no strings; they grant nothing"
-    elif value is MISSING:
+    if value is MISSING:
         return _ABSENT
+    if isinstance(value, list):
+        names, odd = _elements(value, source)
+        problem = "holds elements that are no strings; they grant nothing" if odd else None
+    elif isinstance(value, str) and source.read != "keys":
+        names, problem = frozenset(value.split(source.separator)) - {""}, None
+    elif isinstance(value, dict) and source.read == "keys":
+        # {"admin": false} is how some say that somebody is no admin.
+        names, problem = frozenset(name for name, member in value.items() if member and name), None
     else:
         return Reading(_NOTHING, f"is {_TYPE_NAMES.get(type(value), 'an object')}, which grants nothing")
     if len(names) > MAX_SCOPES:
         return Reading(_NOTHING, f"holds more than {MAX_SCOPES:,} scopes, so it grants nothing")
-    return Reading(names, problem)
+    return Reading(source.scopes_of(names), problem)
 
 
+def _elements(value: list[Any], source: Claim) -> tuple[frozenset[str], bool]:
+    """The names in a list, and whether it holds anything else."""
+    if source.read == "objects":
+        value = [_member(element) if isinstance(element, dict) else element for element in value]
+    names = frozenset(element for element in value if isinstance(element, str) and element)
+    return names, not all(isinstance(element, str) for element in value)
+
+
+def _member(element: dict[str, Any]) -> Any:
+    """What an object in a list is called: `value` (RFC 7643 section 2.4), or `name`."""
+    return element.get("value", element.get("name"))
+
+
+_PLAIN: Final = Claim("scope")
 _ABSENT: Final = Reading(_NOTHING, "is not in the token")
 
 # How far `find_scope` looks: a denial must stay cheap whatever a token holds.
@@ -146,6 +225,7 @@ def find_scope(claims: Mapping[str, Any], scope: str, besides: Sequence[ClaimNam
 
     Looks at no more than 64 claims and 4 levels deep, the outermost first.
     """
+    names = [claim.name if isinstance(claim, Claim) else claim for claim in besides]
     level: list[tuple[tuple[str, ...], Mapping[str, Any]]] = [((), claims)]
     looked = 0
     for _ in range(_SEARCH_DEPTH):
@@ -158,7 +238,7 @@ def find_scope(claims: Mapping[str, Any], scope: str, besides: Sequence[ClaimNam
                 here: ClaimName = (*path, key) if path else key
                 if isinstance(value, dict):
                     deeper.append(((*path, key), value))
-                elif here not in besides and scope in read_scopes(claims, here).granted:
+                elif here not in names and scope in read_scopes(claims, here).granted:
                     return here
         level = deeper
     return None

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol, get_args
 
 from .checks import ALGORITHMS, Rules
-from .claims import claim_name
+from .claims import Claim, claim_name
 from .errors import ConfigurationError
 from .keys.remote import RemoteKeySet
 from .keys.urls import problem_with
@@ -169,7 +169,7 @@ def _algorithms(algorithms: object) -> frozenset[str]:
 
 
 def _scopes_from(claims: object) -> tuple[ClaimName, ...]:
-    values = [claims] if isinstance(claims, str) else claims
+    values = [claims] if isinstance(claims, (str, Claim)) else claims
     if not isinstance(values, (list, tuple)) or not values:
         raise ConfigurationError(
             f"scopes_from={claims!r} names no claim. "

@@ -1,4 +1,4 @@
-"""Parts B and C of the scenarios: statuses, headers and bodies, as far as the table of bad answers does not show it."""
+"""Parts B and C of the scenarios: statuses, headers, bodies, as far as the table of bad answers does not go."""
 
 from __future__ import annotations
 

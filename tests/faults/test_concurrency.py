@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-import os
 import threading
 import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from pathlib import Path
 
 import pytest
 import trio
 
 from jwtauthz import Issuer, ResourceServer
+from jwtauthz.errors import ServiceUnavailable
 from jwtauthz.keys.remote import RemoteKeySet
 from jwtauthz.testing import MisbehavingIssuer
 from jwtauthz.testing import behaviours as b
@@ -158,7 +160,7 @@ def test_f82_the_event_loop_ticks_on_while_the_issuer_hangs(make_rig, case):
         beating = asyncio.create_task(heartbeat())
         answers = await asyncio.gather(*[rig.aask(token) for _ in range(20)])
         beating.cancel()
-        return {status(answer) for answer in answers}, max(b - a for a, b in zip(ticks, ticks[1:], strict=False))
+        return {status(answer) for answer in answers}, max(b - a for a, b in pairwise(ticks))
 
     statuses, gap = asyncio.run(main())
     assert statuses == {200 if case == "keys gone stale" else 503}
@@ -215,12 +217,16 @@ def test_f87_several_loops_in_several_threads(make_rig):
     assert rig.issuer.fetches() == 1
 
 
+DESCRIPTORS = Path("/proc/self/fd")
+
+
 def sockets() -> int:
-    links = (f"/proc/self/fd/{fd}" for fd in os.listdir("/proc/self/fd"))
-    return sum(os.path.islink(link) and os.readlink(link).startswith("socket") for link in links)
+    """How many sockets this process has open."""
+    links = [link for link in DESCRIPTORS.iterdir() if link.is_symlink()]
+    return sum(str(link.readlink()).startswith("socket") for link in links)
 
 
-@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="counts what Linux shows")
+@pytest.mark.skipif(not DESCRIPTORS.is_dir(), reason="counts what Linux shows")
 @pytest.mark.parametrize("behaviour", [None, b.failing(503), b.resetting(), b.endless(), b.cut_off(), b.hanging()])
 def test_f89_a_server_that_is_dropped_without_close_leaks_nothing(behaviour):
     with MisbehavingIssuer(behaviour, algorithm="ES256") as issuer, warnings.catch_warnings():
@@ -232,7 +238,7 @@ def test_f89_a_server_that_is_dropped_without_close_leaks_nothing(behaviour):
             if behaviour is None:
                 server.authorize(f"Bearer {issuer.token()}", lambda token, request: True)
             else:
-                with pytest.raises(Exception, match="503|keys"):
+                with pytest.raises(ServiceUnavailable):
                     server.authorize(f"Bearer {issuer.token()}", "a")
             del keys, server
         issuer.stop()

@@ -9,7 +9,6 @@ import time
 import pytest
 
 from jwtauthz import Issuer, ResourceServer
-from jwtauthz.keys.jwk import KeySet
 from jwtauthz.keys.remote import RemoteKeySet
 from jwtauthz.testing import behaviours as b
 
@@ -186,7 +185,7 @@ print(status()); threading.Thread.start = start; time.sleep(1.1); print(status()
     assert done.stdout == "503\n200\n", done.stderr
 
 
-def test_greenlets_of_a_process_that_gevent_has_patched_share_a_fetch(run, issuer, cannot_run):
+def test_f85_greenlets_of_a_process_that_gevent_has_patched_share_a_fetch(run, issuer):
     pytest.importorskip("gevent")
     issuer.behave(b.slow(0.5))
     done = run(
