@@ -3,11 +3,13 @@
 The doors are modules of their own: `jwtauthz.flask`, `jwtauthz.starlette`, `jwtauthz.fastapi`.
 """
 
+from .claims import Claim
 from .errors import (
     AccessDenied,
     Code,
     ConfigurationError,
     Finding,
+    InsufficientAuthentication,
     InsufficientScope,
     InvalidRequest,
     InvalidToken,
@@ -19,7 +21,18 @@ from .errors import (
 from .issuer import Issuer
 from .keys.jwk import KeySet
 from .keys.remote import RemoteKeySet
-from .policy import Decision, Requirement, all_of, any_of, authenticated
+from .policy import (
+    Decision,
+    Requirement,
+    all_of,
+    any_of,
+    authenticated,
+    claim_equals,
+    claim_includes,
+    organization,
+    shadow,
+    step_up,
+)
 from .request import Request
 from .resource_server import ResourceServer
 from .token import VerifiedToken
@@ -27,10 +40,12 @@ from .verifier import Verifier
 
 __all__ = [
     "AccessDenied",
+    "Claim",
     "Code",
     "ConfigurationError",
     "Decision",
     "Finding",
+    "InsufficientAuthentication",
     "InsufficientScope",
     "InvalidRequest",
     "InvalidToken",
@@ -49,4 +64,9 @@ __all__ = [
     "all_of",
     "any_of",
     "authenticated",
+    "claim_equals",
+    "claim_includes",
+    "organization",
+    "shadow",
+    "step_up",
 ]

@@ -1,15 +1,14 @@
-"""The `WWW-Authenticate` challenge, as data and as text (RFC 6750 section 3, RFC 9110 section 11)."""
+"""The `WWW-Authenticate` challenge, as data and as text (RFC 6750 section 3, RFC 9470, RFC 9110 section 11)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from .decision import Decision
 from .errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from .errors import Answer
 
 
@@ -31,7 +30,10 @@ class Challenge:
         return dict(self.parameters).get(name)
 
 
-def challenge_for(answer: Answer, *, realm: str, scope: Sequence[str] = ()) -> Challenge | None:
+NOTHING_MORE = Decision(allowed=False)
+
+
+def challenge_for(answer: Answer, *, realm: str, decision: Decision = NOTHING_MORE) -> Challenge | None:
     """The challenge that goes with an answer; 503 has none, for nothing is wrong with the credentials."""
     if answer.status == 503:
         return None
@@ -40,8 +42,14 @@ def challenge_for(answer: Answer, *, realm: str, scope: Sequence[str] = ()) -> C
         parameters.append(("error", answer.error))
     if answer.description:
         parameters.append(("error_description", answer.description))
-    if answer.status == 403 and scope:
-        parameters.append(("scope", " ".join(scope)))
+    if answer.error == "insufficient_user_authentication":
+        # RFC 9470 section 3
+        if decision.acr_values:
+            parameters.append(("acr_values", " ".join(decision.acr_values)))
+        if decision.max_age is not None:
+            parameters.append(("max_age", str(decision.max_age)))
+    if answer.error in {"insufficient_scope", "insufficient_user_authentication"} and decision.scope:
+        parameters.append(("scope", " ".join(decision.scope)))
     return Challenge(tuple(parameters))
 
 

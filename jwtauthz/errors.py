@@ -9,6 +9,7 @@
         ├── InvalidRequest                      400  malformed or repeated credentials
         ├── NoCredentials                       401  nothing that we could check was sent
         ├── InvalidToken                        401  a defect of the token
+        ├── InsufficientAuthentication          401  a good token of a login that is too weak or too old
         ├── InsufficientScope                   403  a good token that may not do this
         └── ServiceUnavailable                  503  we cannot tell: keys (or revocation) are out of reach
 
@@ -77,7 +78,11 @@ class Code(StrEnum):
     BAD_CLAIM = "bad_claim"
     SENDER_CONSTRAINED = "sender_constrained"
     REVOKED = "revoked"
+    # 401 insufficient_user_authentication (RFC 9470)
+    AUTHENTICATION_TOO_WEAK = "authentication_too_weak"
     # 403 insufficient_scope
+    ORGANIZATION_MISMATCH = "organization_mismatch"
+    CLAIM_DIFFERS = "claim_differs"
     SCOPE_MISSING = "scope_missing"
     SCOPE_IN_OTHER_CLAIM = "scope_in_other_claim"
     SCOPE_DIFFERS_IN_CASE = "scope_differs_in_case"
@@ -138,6 +143,9 @@ ANSWERS: Mapping[Code, Answer] = {
         401, "invalid_token", "The token is bound to a key of its client; this API takes plain bearer tokens"
     ),
     Code.REVOKED: Answer(401, "invalid_token", "The token has been revoked"),
+    Code.AUTHENTICATION_TOO_WEAK: Answer(
+        401, "insufficient_user_authentication", "This operation needs a stronger or more recent login"
+    ),
     **dict.fromkeys(
         (
             Code.SCOPE_MISSING,
@@ -149,6 +157,8 @@ ANSWERS: Mapping[Code, Answer] = {
             Code.SCOPE_CLAIM_UNREADABLE,
             Code.ONLY_OIDC_SCOPES,
             Code.REFUSED_BY_CHECK,
+            Code.ORGANIZATION_MISMATCH,
+            Code.CLAIM_DIFFERS,
         ),
         Answer(403, "insufficient_scope", "The token does not grant what this operation needs"),
     ),
@@ -282,6 +292,10 @@ class InvalidToken(AccessDenied):
     """401: any defect of the token (RFC 6750 section 3.1, invalid_token)."""
 
 
+class InsufficientAuthentication(AccessDenied):
+    """401: the token is good, its user has to log in again, or better (RFC 9470)."""
+
+
 class InsufficientScope(AccessDenied):
     """403: the token is good and may not do this (RFC 6750 section 3.1, insufficient_scope)."""
 
@@ -294,6 +308,7 @@ _CLASSES: Mapping[tuple[int, str | None], type[AccessDenied]] = {
     (400, "invalid_request"): InvalidRequest,
     (401, None): NoCredentials,
     (401, "invalid_token"): InvalidToken,
+    (401, "insufficient_user_authentication"): InsufficientAuthentication,
     (403, "insufficient_scope"): InsufficientScope,
     (503, "temporarily_unavailable"): ServiceUnavailable,
 }

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 from .claims import show_claim
 from .errors import Code, Finding
 from .explain import Explanation, Step, denial_findings, missing_scopes, shown_claims
-from .policy import claims_read, scopes_only
 from .request import bearer_token
-from .token import VerifiedToken
 
 if TYPE_CHECKING:
+    from .decision import Requirement
     from .errors import AccessDenied
-    from .policy import Requirement
     from .request import Request
+    from .token import VerifiedToken
     from .verifier import Examination, Verifier
 
 _POLICY = "what the operation needs"
@@ -37,7 +36,7 @@ def explanation(
     examined = verifier.examine(text, now)
     steps += examined.steps
     token = _token(examined, verifier)
-    steps.append(_policy_step(needed, denied, token, request, verified=examined.verified))
+    steps.append(_policy_step(needed, denied, token, request, now, verified=examined.verified))
     return _explanation(denied, needed, steps, token, verified=examined.verified)
 
 
@@ -50,7 +49,7 @@ def _explanation(
     verified: bool = False,
 ) -> Explanation:
     findings = denial_findings(denied, steps)
-    reads = claims_read(needed, token.scopes_from) if token is not None else ()
+    reads = needed.claims_read(token.scopes_from) if token is not None else ()
     return Explanation(
         allowed=denied is None,
         status=200 if denied is None else denied.status,
@@ -75,7 +74,7 @@ def _token(examined: Examination, verifier: Verifier) -> VerifiedToken | None:
     if examined.token is None:
         return None
     issuer = examined.issuer or verifier.issuers[0]
-    return VerifiedToken(examined.token.header, examined.token.claims, scopes_from=issuer.scopes_from)
+    return verifier.reading(examined.token, issuer)
 
 
 def _policy_step(
@@ -83,17 +82,18 @@ def _policy_step(
     denied: AccessDenied | None,
     token: VerifiedToken | None,
     request: Request,
+    now: float,
     *,
     verified: bool,
 ) -> Step:
     if denied is None:
         return Step("policy", _POLICY, "passed", verified=True)
-    if denied.status == 403 or denied.finding.code is Code.CHECK_FAILED:
+    if denied.status == 403 or denied.finding.code in {Code.CHECK_FAILED, Code.AUTHENTICATION_TOO_WEAK}:
         return Step("policy", _POLICY, "failed", verified=True, finding=denied.finding)
-    scopes = scopes_only(needed)
+    scopes = needed.without_functions()
     if token is None or scopes is None:
         return _unread()
-    decision = scopes.decide(token, request)
+    decision = scopes.decide(token, request, now)
     if decision.allowed:
         return Step("policy", _POLICY, "passed", verified=verified)
     return Step("policy", _POLICY, "failed", verified=verified, finding=decision.findings[0])

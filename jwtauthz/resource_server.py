@@ -22,10 +22,11 @@ from .environment import settings_from
 from .errors import AccessDenied, Code, ConfigurationError, Finding, KeySetUnavailable, denial_class
 from .events import Allowed, Denied
 from .explainer import explanation
+from .hierarchy import Hierarchy
 from .hooks import Hooks
 from .issuer import MAX_LEEWAY, Issuer, audiences
 from .keys.remote import MustWait
-from .policy import Shadow, requirement
+from .policy import Decision, Shadow, requirement
 from .request import Request, bearer_token
 from .revocation import Revocation
 from .verifier import Verifier
@@ -55,6 +56,7 @@ class ResourceServer:
         audience: what the API is called at the issuer (`aud`); several if any of them will do.
         realm: what challenges call the protected space (RFC 9110 section 11.5).
         leeway: seconds by which clocks may differ, 0 to 300.
+        implies: for a scope, those it brings along: `{"admin": ["read:users", "write:users"]}`.
         revoked: `(token) -> bool`, sync or async, asked for each good token; True refuses it. If it raises,
             the answer is 503. A sync one is called in place, on the event loop too: let it look, not wait.
         token_cache: how many verified tokens are remembered; None for none.
@@ -75,6 +77,7 @@ class ResourceServer:
         *,
         realm: str = "api",
         leeway: float = DEFAULT_LEEWAY,
+        implies: Mapping[str, Iterable[str]] | None = None,
         revoked: Revoked | None = None,
         token_cache: int | None = DEFAULT_TOKEN_CACHE,
         preflight: bool = True,
@@ -87,6 +90,7 @@ class ResourceServer:
             audience=None if audience is None else audiences(audience),
             leeway=_leeway(leeway),
             token_cache=_cache_size(token_cache),
+            hierarchy=Hierarchy(implies),
         )
         self.realm = realm_name(realm)
         self.preflight = preflight
@@ -185,18 +189,23 @@ class ResourceServer:
         For doors that authenticate early and learn later, route by route, what an operation needs. Arguments,
         result and errors as for `authorize`.
         """
-        needed = _requirement(needs, claim)
+        needed, now = _requirement(needs, claim), self._clock()
         try:
-            return self._permit(token, request, needed)
+            return self._permit(token, request, needed, now)
         except AccessDenied as denied:
-            self._tell(denied, request, needed, self._clock())
+            self._tell(denied, request, needed, now)
             raise
 
     async def apermit(
         self, token: VerifiedToken, request: Request, *needs: object, claim: object = None
     ) -> VerifiedToken:
         """As `permit`, for asyncio and trio."""
-        return self.permit(token, request, *needs, claim=claim)
+        needed, now = _requirement(needs, claim), self._clock()
+        try:
+            return await self._apermit(token, request, needed, now)
+        except AccessDenied as denied:
+            self._tell(denied, request, needed, now)
+            raise
 
     def explain(self, request: Request | str | None, *needs: object, claim: object = None) -> Explanation:
         """Say why a request would be let in or not: every check, not only the first that fails.
@@ -236,7 +245,7 @@ class ResourceServer:
             return None
         if self._revocation is not None:
             self._refuse(needed, self._revocation.ask(token))
-        return self._permit(token, request, needed)
+        return self._permit(token, request, needed, now)
 
     async def _aauthorize(
         self, request: Request, needed: Requirement, optional: bool, now: float
@@ -253,7 +262,7 @@ class ResourceServer:
             return None
         if self._revocation is not None:
             self._refuse(needed, await self._revocation.aask(token))
-        return self._permit(token, request, needed)
+        return await self._apermit(token, request, needed, now)
 
     def _authenticate(
         self, request: Request, needed: Requirement, optional: bool, now: float, after: Flight | None
@@ -263,47 +272,50 @@ class ResourceServer:
         if isinstance(text, Finding):
             if optional and text.code is Code.NO_CREDENTIALS:
                 return None
-            raise self._denial(needed, (text,))
+            raise self._denial(needed, _denied_by(text))
         try:
             token = self.verifier.verify(text, now, after)
         except KeySetUnavailable as unavailable:
-            finding = Finding(Code.KEYS_UNAVAILABLE, str(unavailable))
-            raise self._denial(needed, (finding,), retry_after=unavailable.retry_after) from unavailable
+            decision = _denied_by(Finding(Code.KEYS_UNAVAILABLE, str(unavailable)))
+            raise self._denial(needed, decision, retry_after=unavailable.retry_after) from unavailable
         if isinstance(token, Finding):
-            raise self._denial(needed, (token,))
+            raise self._denial(needed, _denied_by(token))
         return token
 
-    def _permit(self, token: VerifiedToken, request: Request, needed: Requirement) -> VerifiedToken:
-        """The token, if the policy holds; everything that ends in 403."""
-        decision = needed.decide(token, request)
+    def _permit(self, token: VerifiedToken, request: Request, needed: Requirement, now: float) -> VerifiedToken:
+        """The token, if the policy holds; everything that ends in 403, and step-up."""
+        if needed.is_async:
+            raise ConfigurationError(
+                "A check of this policy is async, so it needs `await server.aauthorize(...)`."
+            )
+        decision = needed.decide(token, request, now)
         if not decision.allowed:
-            retry_after = 1 if decision.undecided else None
-            denied = self._denial(needed, decision.findings, scope=decision.scope, retry_after=retry_after)
+            denied = self._denial(needed, decision)
             if not isinstance(needed, Shadow):
                 raise denied
-            self._tell(denied, request, needed, self._clock(), enforced=False)
+            self._tell(denied, request, needed, now, enforced=False)
         return token
+
+    async def _apermit(
+        self, token: VerifiedToken, request: Request, needed: Requirement, now: float
+    ) -> VerifiedToken:
+        resolved = await needed.resolved(token, request) if needed.is_async else needed
+        return self._permit(token, request, resolved, now)
 
     def _refuse(self, needed: Requirement, finding: Finding | None) -> None:
         """Raise the denial that a finding stands for, if there is one."""
         if finding is not None:
-            raise self._denial(needed, (finding,), retry_after=1 if finding.answer.status == 503 else None)
+            raise self._denial(needed, _denied_by(finding))
 
-    def _denial(
-        self,
-        needed: Requirement,
-        findings: tuple[Finding, ...],
-        *,
-        scope: tuple[str, ...] = (),
-        retry_after: float | None = None,
-    ) -> AccessDenied:
-        answer = findings[0].answer
-        return denial_class(findings[0])(
-            findings[0],
-            findings=findings,
-            challenge=challenge_for(answer, realm=self.realm, scope=scope),
+    def _denial(self, needed: Requirement, decision: Decision, *, retry_after: float = 1.0) -> AccessDenied:
+        finding = decision.findings[0]
+        answer = finding.answer
+        return denial_class(finding)(
+            finding,
+            findings=decision.findings,
+            challenge=challenge_for(answer, realm=self.realm, decision=decision),
             required=needed.describe() if answer.status == 403 else (),
-            retry_after=retry_after,
+            retry_after=retry_after if answer.status == 503 else None,
         )
 
     def _tell(
@@ -386,6 +398,10 @@ class ResourceServer:
 
     def __repr__(self) -> str:
         return f"<ResourceServer issuers={[issuer.url for issuer in self.issuers]!r} realm={self.realm!r}>"
+
+
+def _denied_by(finding: Finding) -> Decision:
+    return Decision(allowed=False, findings=(finding,))
 
 
 def _asked(request: Request | str | None) -> Request:

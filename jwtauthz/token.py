@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from binascii import Error as Base64Error
 from binascii import a2b_base64
+from dataclasses import replace
 from math import isinf
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from .claims import ClaimName, Reading
+    from .hierarchy import Hierarchy
 
 MAX_TOKEN: Final = 16 * 1024
 MAX_HEADER: Final = 4 * 1024
@@ -270,7 +272,7 @@ class VerifiedToken:
     The text of the token itself is not kept, so that it can't be logged.
     """
 
-    __slots__ = ("_claims", "_header", "_readings", "_scopes_from", "_stale")
+    __slots__ = ("_claims", "_header", "_hierarchy", "_readings", "_scopes_from", "_stale")
 
     def __init__(
         self,
@@ -278,11 +280,13 @@ class VerifiedToken:
         claims: Mapping[str, Any],
         *,
         scopes_from: Sequence[ClaimName],
+        hierarchy: Hierarchy | None = None,
         stale: bool = False,
     ) -> None:
         self._header = header
         self._claims: ReadOnlyDict = read_only(claims)
         self._scopes_from = scopes_from
+        self._hierarchy = hierarchy
         self._stale = stale
         self._readings: dict[ClaimName | None, Reading] = {}
 
@@ -344,6 +348,8 @@ class VerifiedToken:
         reading = self._readings.get(claim)
         if reading is None:
             reading = self._read(claim)
+            if self._hierarchy:
+                reading = replace(reading, granted=self._hierarchy.with_implied(reading.granted))
             self._readings[claim] = reading
         return reading
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from .checks import Rules
+    from .hierarchy import Hierarchy
     from .issuer import Issuer
     from .keys.jwk import Found, Key
     from .keys.remote import Flight
@@ -76,6 +77,7 @@ class Verifier:
         audience: the audience for those issuers that name none themselves.
         leeway: seconds by which clocks may differ, for `exp`, `nbf` and `iat`.
         token_cache: how many verified tokens are remembered; None for none.
+        hierarchy: which scopes imply which.
 
     Raises:
         ConfigurationError: no issuer, the same issuer twice, or one without an audience.
@@ -88,6 +90,7 @@ class Verifier:
         audience: frozenset[str] | None,
         leeway: float,
         token_cache: int | None,
+        hierarchy: Hierarchy | None = None,
     ) -> None:
         self._trusted: dict[str, _Trusted] = {}
         for issuer in issuers:
@@ -97,6 +100,7 @@ class Verifier:
         if not self._trusted:
             raise ConfigurationError("No issuer is given. Write issuer='https://tenant.eu.auth0.com/'.")
         self._headers: dict[bytes, Header] = {}
+        self._hierarchy = hierarchy
         self._untimely = 0
         self._cache: TokenCache[_Seen] | None = None if token_cache is None else TokenCache(token_cache)
 
@@ -176,9 +180,7 @@ class Verifier:
         if finding is not None:
             return self._perhaps_the_clock(finding)
         self._untimely = 0
-        verified = VerifiedToken(
-            token.header, token.claims, scopes_from=trusted.issuer.scopes_from, stale=found.stale
-        )
+        verified = self.reading(token, trusted.issuer, stale=found.stale)
         self._remember(token, verified, trusted, key, digest)
         return verified
 
@@ -208,6 +210,12 @@ class Verifier:
         steps += [*checks[:before], *key, *checks[before:]]
         verified = signed and all(step.verdict == "passed" for step in checks)
         return Examination(token, tuple(steps), trusted.issuer, verified)
+
+    def reading(self, token: UnverifiedToken, issuer: Issuer, *, stale: bool = False) -> VerifiedToken:
+        """A token as a policy reads it; whether it may be believed, the caller has to know."""
+        return VerifiedToken(
+            token.header, token.claims, scopes_from=issuer.scopes_from, hierarchy=self._hierarchy, stale=stale
+        )
 
     def _perhaps_the_clock(self, finding: Finding) -> Finding:
         """A finding about a time claim, with the suspicion that many of them in a row raise.

@@ -54,8 +54,12 @@ CLASSES = {
 @pytest.mark.parametrize("code", list(Code))
 class TestEveryFinding:
     def test_has_an_answer_of_the_closed_set_and_its_exception(self, code):
-        answer = ANSWERS[code]
-        assert denial_class(Finding(code, "why")) is CLASSES[answer.status, answer.error]
+        answer, kind = ANSWERS[code], denial_class(Finding(code, "why"))
+        assert kind is not AccessDenied
+        assert issubclass(kind, AccessDenied)
+        # What has an error code of its own has a class of its own.
+        assert (kind in CLASSES.values()) is ((answer.status, answer.error) in CLASSES)
+        assert kind is CLASSES.get((answer.status, answer.error), kind)
 
     def test_has_a_sentence_that_a_challenge_can_carry(self, code):
         # RFC 6750 section 3: %x20-21 / %x23-5B / %x5D-7E

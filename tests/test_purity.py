@@ -27,6 +27,7 @@ HARMLESS = {
     "math",
     "re",
     "sys",
+    "types",
     "typing",
     "urllib.parse",
 }

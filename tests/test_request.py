@@ -43,6 +43,7 @@ class TestCredentials:
             case("Bearer alone is malformed", ("Bearer",), Code.MALFORMED_CREDENTIALS),
             case("Bearer and spaces are malformed", ("Bearer    ",), Code.MALFORMED_CREDENTIALS),
             case("two words are malformed", ("Bearer a b",), Code.MALFORMED_CREDENTIALS),
+            case("a tab after the space is malformed", ("Bearer \tabc",), Code.MALFORMED_CREDENTIALS),
             case("a tab in the token is malformed", ("Bearer a\tb",), Code.MALFORMED_CREDENTIALS),
             case("a comma in the token is malformed", ("Bearer a,b",), Code.MALFORMED_CREDENTIALS),
             case("Bearer twice is malformed", ("Bearer Bearer abc",), Code.MALFORMED_CREDENTIALS),

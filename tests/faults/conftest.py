@@ -86,11 +86,16 @@ class Rig:
         return [event for event in self.events if isinstance(event, KeysFetchFailed)]
 
     def settle(self) -> None:
-        """Wait until no fetch is under way."""
-        end = time.monotonic() + 10
-        while self.keys.health()["fetching"]:
+        """Wait until no fetch is under way, and what there is to tell of the last one has been told."""
+        schedule, end = self.keys._driver._schedule, time.monotonic() + 10
+        while schedule.flight or fetching() > len(schedule._abandoned):
             assert time.monotonic() < end
             time.sleep(0.005)
+
+
+def fetching() -> int:
+    """How many threads fetch keys now."""
+    return sum(thread.name == "jwtauthz-keys" for thread in threading.enumerate())
 
 
 def check_denial(denied: AccessDenied) -> None:
@@ -144,7 +149,7 @@ def make_rig():
         rig.server.close()
         rig.issuer.stop()
     end = time.monotonic() + 5
-    while any(thread.name == "jwtauthz-keys" for thread in threading.enumerate()):
+    while fetching():
         assert time.monotonic() < end, "a fetch outlives its issuer"
         time.sleep(0.005)
 

@@ -6,7 +6,6 @@ import gzip
 import json
 import logging
 import ssl
-import threading
 import time
 import zlib
 from typing import TYPE_CHECKING, Any
@@ -21,7 +20,7 @@ from jwtauthz.keys.source import Memory, Source
 from jwtauthz.keys.states import EMPTY, Kind, Plan
 from jwtauthz.keys.timing import Timing
 
-from .tools import Request, Server, answer, jwk_rsa, jwks, key_set, serving
+from .tools import Request, Server, answer, hang, jwk_rsa, jwks, key_set, serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +30,13 @@ GOOD = jwks("one")
 
 
 def plan(kind: Kind = Kind.REFRESH, **fields: Any) -> Plan:
-    return Plan(**({"number": 1, "kind": kind, "started": 0.0, "deadline": 5.0, "wanted": None} | fields | {"after_failure": False}))
+    return Plan(
+        **(
+            {"number": 1, "kind": kind, "started": 0.0, "deadline": 5.0, "wanted": None}
+            | fields
+            | {"after_failure": False}
+        )
+    )
 
 
 def get(server: Server, kind: Kind = Kind.RECHECK, **options: Any):
@@ -51,11 +56,6 @@ def write(*pieces: bytes, pause: float = 0.0) -> Callable[[Request], None]:
     return handler
 
 
-def hang(request: Request) -> None:
-    threading.Event().wait(2)
-    del request
-
-
 HEAD = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 DEEP = b'{"keys":[' + b"[" * 100_000 + b"]" * 100_000 + b"]}"
@@ -68,32 +68,74 @@ def always(**headers: Any) -> Callable[[Request], bytes]:
 BAD = [
     # connection
     pytest.param(hang, FailureKind.TIMEOUT, id="F03 accepts and never answers"),
-    pytest.param(write(HEAD + b"Content-Length: 50\r\n\r\n", *[b" "] * 50, pause=0.05), FailureKind.TIMEOUT, id="F05 a dripping body"),
+    pytest.param(
+        write(HEAD + b"Content-Length: 50\r\n\r\n", *[b" "] * 50, pause=0.05),
+        FailureKind.TIMEOUT,
+        id="F05 a dripping body",
+    ),
     pytest.param(write(), FailureKind.CONNECTION, id="F07 closed before the status line"),
-    pytest.param(write(HEAD + b"Content-Length: 5000\r\n\r\n" + GOOD), FailureKind.CONNECTION, id="F08 cut off in mid body"),
-    pytest.param(write(CHUNKED + b"5\r\n{\"key"), FailureKind.CONNECTION, id="F09 a chunked body cut off"),
+    pytest.param(
+        write(HEAD + b"Content-Length: 5000\r\n\r\n" + GOOD), FailureKind.CONNECTION, id="F08 cut off in mid body"
+    ),
+    pytest.param(write(CHUNKED + b'5\r\n{"key'), FailureKind.CONNECTION, id="F09 a chunked body cut off"),
     pytest.param(write(b"SSH-2.0-OpenSSH\r\n"), FailureKind.CONNECTION, id="not HTTP at all"),
     # status
     pytest.param(always(status="500 Oops"), FailureKind.STATUS, id="F18 500"),
     pytest.param(always(status="503 Busy"), FailureKind.STATUS, id="F18 503"),
-    pytest.param(always(status="401 No", www_authenticate="Basic"), FailureKind.STATUS, id="F20 F31 401 with a challenge"),
+    pytest.param(
+        always(status="401 No", www_authenticate="Basic"), FailureKind.STATUS, id="F20 F31 401 with a challenge"
+    ),
     pytest.param(always(status="404 Not Found", body=GOOD), FailureKind.STATUS, id="F20 404, even with keys"),
     pytest.param(always(status="410 Gone"), FailureKind.STATUS, id="F20 410"),
     pytest.param(always(status="201 Created", body=GOOD), FailureKind.STATUS, id="201"),
     pytest.param(always(status="204 No Content"), FailureKind.STATUS, id="F21 204"),
     pytest.param(always(), FailureKind.MALFORMED, id="F21 200 with an empty body"),
-    pytest.param(always(status="304 Not Modified"), FailureKind.STATUS, id="F24 R9111-10 304 although nothing was asked"),
+    pytest.param(
+        always(status="304 Not Modified"), FailureKind.STATUS, id="F24 R9111-10 304 although nothing was asked"
+    ),
     pytest.param(always(status="302 Found", location="/jwks"), FailureKind.REDIRECT, id="F25 a redirect loop"),
-    pytest.param(always(status="302 Found", location="file:///etc/passwd"), FailureKind.REDIRECT, id="F26 a redirect to a file"),
-    pytest.param(always(status="307 Go", location="https://127.0.0.1:9/"), FailureKind.REDIRECT, id="F27 a redirect to another port"),
-    pytest.param(always(status="301 Go", location="http://169.254.169.254/"), FailureKind.REDIRECT, id="F28 a redirect elsewhere"),
+    pytest.param(
+        always(status="302 Found", location="file:///etc/passwd"),
+        FailureKind.REDIRECT,
+        id="F26 a redirect to a file",
+    ),
+    pytest.param(
+        always(status="307 Go", location="https://127.0.0.1:9/"),
+        FailureKind.REDIRECT,
+        id="F27 a redirect to another port",
+    ),
+    pytest.param(
+        always(status="301 Go", location="http://169.254.169.254/"),
+        FailureKind.REDIRECT,
+        id="F28 a redirect elsewhere",
+    ),
     # body
-    pytest.param(always(body=b"<html>Sign in</html>", content_type="text/html"), FailureKind.MALFORMED, id="F22 HTML"),
-    pytest.param(write(HEAD + b"Content-Length: 100000000\r\n\r\n", *[b" " * 65536] * 16), FailureKind.TOO_LARGE, id="F32 100 MB"),
-    pytest.param(write(CHUNKED, *[b"10000\r\n" + b" " * 65536 + b"\r\n"] * 16), FailureKind.TOO_LARGE, id="F33 a body without end"),
-    pytest.param(always(body=gzip.compress(bytes(50_000_000)), content_encoding="gzip"), FailureKind.TOO_LARGE, id="F34 a gzip bomb"),
-    pytest.param(always(body=gzip.compress(GOOD)[:-9], content_encoding="gzip"), FailureKind.MALFORMED, id="gzip cut off"),
-    pytest.param(always(body=gzip.compress(GOOD) + b"more", content_encoding="gzip"), FailureKind.MALFORMED, id="gzip with more behind it"),
+    pytest.param(
+        always(body=b"<html>Sign in</html>", content_type="text/html"), FailureKind.MALFORMED, id="F22 HTML"
+    ),
+    pytest.param(
+        write(HEAD + b"Content-Length: 100000000\r\n\r\n", *[b" " * 65536] * 16),
+        FailureKind.TOO_LARGE,
+        id="F32 100 MB",
+    ),
+    pytest.param(
+        write(CHUNKED, *[b"10000\r\n" + b" " * 65536 + b"\r\n"] * 16),
+        FailureKind.TOO_LARGE,
+        id="F33 a body without end",
+    ),
+    pytest.param(
+        always(body=gzip.compress(bytes(50_000_000)), content_encoding="gzip"),
+        FailureKind.TOO_LARGE,
+        id="F34 a gzip bomb",
+    ),
+    pytest.param(
+        always(body=gzip.compress(GOOD)[:-9], content_encoding="gzip"), FailureKind.MALFORMED, id="gzip cut off"
+    ),
+    pytest.param(
+        always(body=gzip.compress(GOOD) + b"more", content_encoding="gzip"),
+        FailureKind.MALFORMED,
+        id="gzip with more behind it",
+    ),
     pytest.param(always(body=GOOD, content_encoding="gzip"), FailureKind.MALFORMED, id="gzip that is none"),
     pytest.param(always(body=GOOD[:-5]), FailureKind.MALFORMED, id="F35 truncated JSON"),
     pytest.param(always(body=b"[]"), FailureKind.MALFORMED, id="F36 a list"),
@@ -102,7 +144,11 @@ BAD = [
     pytest.param(always(body=b"{}"), FailureKind.MALFORMED, id="F37 no keys"),
     pytest.param(always(body=b'{"keys":{}}'), FailureKind.MALFORMED, id="F37 keys that are an object"),
     pytest.param(always(body=b'{"keys":[]}'), FailureKind.NO_USABLE_KEY, id="F38 an empty set"),
-    pytest.param(always(body=jwks({"kty": "oct", "k": "c2VjcmV0"})), FailureKind.NO_USABLE_KEY, id="F53 only a symmetric key"),
+    pytest.param(
+        always(body=jwks({"kty": "oct", "k": "c2VjcmV0"})),
+        FailureKind.NO_USABLE_KEY,
+        id="F53 only a symmetric key",
+    ),
     pytest.param(always(body=DEEP), FailureKind.MALFORMED, id="F39 a nesting bomb"),
     pytest.param(always(body=jwks(*[{"kty": "RSA"}] * 10_000)), FailureKind.MALFORMED, id="F40 10 000 keys"),
     pytest.param(always(body=b"\xef\xbb\xbf" + GOOD), FailureKind.MALFORMED, id="F42 a byte order mark"),
@@ -110,7 +156,9 @@ BAD = [
     pytest.param(always(body=GOOD.decode().encode("utf-16")), FailureKind.MALFORMED, id="F43 UTF-16"),
     pytest.param(always(body=b'{"keys":[NaN]}'), FailureKind.MALFORMED, id="F43 NaN"),
     pytest.param(always(body=b'{"keys":[],' + GOOD[1:]), FailureKind.MALFORMED, id="F43 a duplicate member"),
-    pytest.param(always(body=zlib.compress(GOOD), content_encoding="deflate"), FailureKind.MALFORMED, id="F44 deflate"),
+    pytest.param(
+        always(body=zlib.compress(GOOD), content_encoding="deflate"), FailureKind.MALFORMED, id="F44 deflate"
+    ),
     pytest.param(always(body=GOOD, content_encoding="br"), FailureKind.MALFORMED, id="F44 br"),
     pytest.param(always(body=GOOD, content_encoding="gzip, gzip"), FailureKind.MALFORMED, id="F44 gzip twice"),
 ]
@@ -178,7 +226,9 @@ def test_what_a_fetch_remembers_is_asked_again_and_304_renews_it() -> None:
     def handler(request: Request) -> bytes:
         if request.headers.get("if-none-match") == 'W/"v1"':
             return answer(status="304 Not Modified", age="100")
-        return answer(GOOD, etag='W/"v1"', last_modified="Sun, 06 Nov 1994 08:49:37 GMT", cache_control="max-age=300")
+        return answer(
+            GOOD, etag='W/"v1"', last_modified="Sun, 06 Nov 1994 08:49:37 GMT", cache_control="max-age=300"
+        )
 
     with serving(handler) as server:
         first, memory = get(server, kind=Kind.REFRESH)
@@ -203,7 +253,7 @@ def test_the_same_document_gives_the_same_set_and_the_same_key_the_same_object()
 
 
 def test_a_validator_that_no_header_can_carry_is_not_sent_back() -> None:
-    with serving(lambda _: answer(GOOD).replace(b"\r\n", b"\r\nETag: \"\xe9\"\r\n", 1)) as server:
+    with serving(lambda _: answer(GOOD).replace(b"\r\n", b'\r\nETag: "\xe9"\r\n', 1)) as server:
         arrived, memory = get(server)
         get(server, memory=memory, keys=arrived.keys)
     assert "if-none-match" not in server.requests[1].headers
@@ -270,7 +320,9 @@ class ConnectError(Exception):
     [
         pytest.param(ValueError("https://u:secret@i.example"), FailureKind.CLIENT, id="an error of its own"),
         pytest.param(httpx.ConnectTimeout("x"), FailureKind.TIMEOUT, id="a time-out"),
-        pytest.param(httpx.ProxyError("https://u:secret@proxy"), FailureKind.CONNECTION, id="a proxy that refuses"),
+        pytest.param(
+            httpx.ProxyError("https://u:secret@proxy"), FailureKind.CONNECTION, id="a proxy that refuses"
+        ),
         pytest.param(OSError(113, "No route to host"), FailureKind.CONNECTION, id="an error of the system"),
         pytest.param(ConnectError("secret"), FailureKind.CLIENT, id="one with a name that we know"),
         pytest.param(RecursionError(), FailureKind.CLIENT, id="a recursion without end"),
@@ -285,8 +337,8 @@ def test_whatever_an_injected_client_raises_is_a_failed_fetch(error: Exception, 
 
 def test_a_client_that_closes_badly_spoils_nothing() -> None:
     class Sticky(httpx.Client):
-        def __exit__(self, *_: Any) -> None:
-            super().__exit__(*_)
+        def __exit__(self, *_: object) -> None:
+            super().__exit__(*_)  # type: ignore[arg-type]
             raise RuntimeError("cannot close")
 
     with serving(GOOD) as server:

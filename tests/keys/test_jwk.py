@@ -58,7 +58,9 @@ USABLE = [
     pytest.param(jwk_rsa(alg=None, use=None, kid=None), id="F58 an RSA key without kid, alg and use"),
     pytest.param(jwk_rsa(key_ops=["verify"]), id="key_ops and use that agree"),
     pytest.param(jwk_rsa(use=None, key_ops=["verify", "sign"]), id="key_ops alone"),
-    pytest.param(jwk_rsa(x5c=other_key_x5c(), x5t="AAAA"), id="F59 x5c of another key is not read, n and e decide"),
+    pytest.param(
+        jwk_rsa(x5c=other_key_x5c(), x5t="AAAA"), id="F59 x5c of another key is not read, n and e decide"
+    ),
     pytest.param(jwk_rsa(colour="green", iat=1), id="R7517-02 unknown members are ignored"),
     pytest.param(jwk_rsa(e=uint(3)), id="the smallest exponent"),
     pytest.param(jwk_ec("P-256"), id="a P-256 key"),
@@ -82,7 +84,9 @@ SKIPPED = [
     pytest.param(jwk_ec(y=None), "no y", id="F45 no y"),
     pytest.param(jwk_ec(crv=None), "crv", id="F45 no crv"),
     pytest.param(jwk_rsa(n=7), "n is not a string", id="an n that is a number"),
-    pytest.param(jwk_rsa(n=uint(N := private_rsa().public_key().public_numbers().n) + "="), "base64url", id="padding"),
+    pytest.param(
+        jwk_rsa(n=uint(N := private_rsa().public_key().public_numbers().n) + "="), "base64url", id="padding"
+    ),
     pytest.param(jwk_rsa(n="+" + uint(N)[1:]), "base64url", id="base64 that is not base64url"),
     pytest.param(jwk_rsa(n="é" + uint(N)[1:]), "base64url", id="an n that is not ASCII"),
     pytest.param(jwk_rsa(n=""), "base64urlUInt", id="an empty n"),
@@ -113,7 +117,9 @@ SKIPPED = [
     pytest.param(jwk_ed(x=ed_point(1, 1)), "small order", id="F52 Ed25519 of order 1 with a sign"),
     pytest.param(jwk_ed(x=ed_point(ED_PRIME - 1)), "small order", id="F52 Ed25519 of order 2"),
     pytest.param(jwk_ed(x=ed_point(ED_ORDER_8)), "small order", id="F52 Ed25519 of order 8"),
-    pytest.param(jwk_ed(x=ed_point(ED_PRIME - ED_ORDER_8, 1)), "small order", id="F52 Ed25519 of order 8, negated"),
+    pytest.param(
+        jwk_ed(x=ed_point(ED_PRIME - ED_ORDER_8, 1)), "small order", id="F52 Ed25519 of order 8, negated"
+    ),
     pytest.param(jwk_ed(x=ed_point(ED_PRIME + 3)), "canonical", id="F52 Ed25519 that is not canonical"),
     pytest.param(jwk_ed(crv="X25519"), "crv", id="a key for key agreement"),
     pytest.param(jwk_ed(crv="Ed448"), "crv", id="Ed448"),
@@ -419,13 +425,19 @@ SMALL_PEM = public_pem(rsa.generate_private_key(65537, 1024))
     ("pem", "options", "message"),
     [
         pytest.param(PRIVATE_PEM, {}, "private key", id="a private key"),
-        pytest.param(certificate(private_rsa()) * 2, {}, "exactly one", id="a chain, whose root could sign tokens"),
-        pytest.param(b"-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----", {}, "can be read", id="rubbish"),
+        pytest.param(
+            certificate(private_rsa()) * 2, {}, "exactly one", id="a chain, whose root could sign tokens"
+        ),
+        pytest.param(
+            b"-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----", {}, "can be read", id="rubbish"
+        ),
         pytest.param(b"", {}, "exactly one", id="nothing"),
         pytest.param(SMALL_PEM, {}, "1024 bits", id="R7518-01 a small key"),
         pytest.param(public_pem(private_ec()), {"algorithm": "RS256"}, "not for", id="another algorithm"),
         pytest.param(public_pem(private_rsa()), {"algorithm": "HS256"}, "HS256", id="a symmetric algorithm"),
-        pytest.param(public_pem(ec.generate_private_key(ec.SECP256K1())), {}, "curve", id="a curve that we do not verify"),
+        pytest.param(
+            public_pem(ec.generate_private_key(ec.SECP256K1())), {}, "curve", id="a curve that we do not verify"
+        ),
     ],
 )
 def test_pem_that_is_refused(pem: bytes, options: dict, message: str) -> None:
@@ -454,7 +466,9 @@ def test_from_jwks_takes_text_and_mappings(form) -> None:
     ("document", "message"),
     [
         pytest.param('{"keys":[]}', "empty", id="no key at all"),
-        pytest.param('{"keys":[{"kty":"oct","k":"c2VjcmV0"}]}', "key 0: it holds private or symmetric", id="a secret"),
+        pytest.param(
+            '{"keys":[{"kty":"oct","k":"c2VjcmV0"}]}', "key 0: it holds private or symmetric", id="a secret"
+        ),
         pytest.param('{"keys":[],"keys":[]}', "JSON object", id="R7517-03 a name twice"),
         pytest.param("\ufeff{}", "JSON object", id="F42 a byte order mark"),
         pytest.param("\ud800", "cannot be used", id="a lone surrogate"),

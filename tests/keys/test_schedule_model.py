@@ -24,8 +24,35 @@ from .tools import private_ec
 
 KIDS = ("a", "b", "c", "d")
 JUNK = tuple(f"junk-{number}" for number in range(8))
-TIMES = (0.0, 0.25, 0.5, 1.0, 2.0, 3.0, 4.75, 5.0, 10.0, 29.75, 30.0, 30.25, 61.0, 100.0, 299.0, 450.0, 600.0, 4000.0)
-DIRECTIVES = ("", "max-age=0", "max-age=900", "max-age=99999", "no-store", "max-age=90,must-revalidate", "stale-if-error=50")
+TIMES = (
+    0.0,
+    0.25,
+    0.5,
+    1.0,
+    2.0,
+    3.0,
+    4.75,
+    5.0,
+    10.0,
+    29.75,
+    30.0,
+    30.25,
+    61.0,
+    100.0,
+    299.0,
+    450.0,
+    600.0,
+    4000.0,
+)
+DIRECTIVES = (
+    "",
+    "max-age=0",
+    "max-age=900",
+    "max-age=99999",
+    "no-store",
+    "max-age=90,must-revalidate",
+    "stale-if-error=50",
+)
 TIMING = Timing(negative_size=4)
 
 

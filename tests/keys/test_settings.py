@@ -108,10 +108,14 @@ def test_the_default_timing_is_the_printed_one() -> None:
         pytest.param({"issuer": "https://issuer.example/?a=b"}, "query", id="an issuer with a query"),
         pytest.param({"issuer": "http://issuer.example/"}, "not https", id="F14 an issuer on http"),
         pytest.param({"issuer": 5}, "no text", id="an issuer that is a number"),
-        pytest.param({"jwks_url": "https://i.example", "client": httpx.Client(trust_env=False)}, "lambda", id="a client"),
+        pytest.param(
+            {"jwks_url": "https://i.example", "client": httpx.Client(trust_env=False)}, "lambda", id="a client"
+        ),
         pytest.param({"jwks_url": "https://i.example", "start": "eager"}, "fail_fast", id="an unknown start"),
         pytest.param({"jwks_url": "https://i.example", "seed": {"keys": []}}, "no usable key", id="an empty seed"),
-        pytest.param({"jwks_url": "https://i.example", "seed": "/no/such/file"}, "cannot be read", id="no seed file"),
+        pytest.param(
+            {"jwks_url": "https://i.example", "seed": "/no/such/file"}, "cannot be read", id="no seed file"
+        ),
     ],
 )
 def test_impossible_settings(settings: dict, message: str) -> None:

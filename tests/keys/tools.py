@@ -7,14 +7,15 @@ import socket
 import threading
 import time
 from base64 import urlsafe_b64encode
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 
-from jwtauthz.keys.jwk import Found, KeySet
+from jwtauthz.errors import KeySetUnavailable
+from jwtauthz.keys.jwk import Found, KeySet, KeyUnknown
 from jwtauthz.keys.remote import Flight, MustWait, RemoteKeySet
 
 if TYPE_CHECKING:
@@ -61,7 +62,8 @@ def jwk_rsa(name: str = "one", **members: Any) -> dict[str, Any]:
     """The JWK of the RSA key of this name, with its name as kid; a member given as None is left out."""
     numbers = private_rsa(name).public_key().public_numbers()
     return _without_none(
-        {"kty": "RSA", "kid": name, "alg": "RS256", "use": "sig", "n": uint(numbers.n), "e": uint(numbers.e)} | members
+        {"kty": "RSA", "kid": name, "alg": "RS256", "use": "sig", "n": uint(numbers.n), "e": uint(numbers.e)}
+        | members
     )
 
 
@@ -115,9 +117,10 @@ class Clock:
 class Request:
     """A request as the server got it: path, headers by lower-case name, and the raw connection."""
 
-    def __init__(self, connection: socket.socket, head: str) -> None:
+    def __init__(self, connection: socket.socket, head: str, over: threading.Event) -> None:
         first, *lines = head.split("\r\n")
         self.connection = connection
+        self.over = over  # set when the server closes
         self.path = first.split(" ")[1]
         self.headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
 
@@ -131,7 +134,7 @@ class Server:
     def __init__(self, handler: Handler) -> None:
         self.handler = handler
         self.requests: list[Request] = []
-        self.release = threading.Event()  # for handlers that hang until the test is over
+        self._over = threading.Event()
         self._socket = socket.create_server(("127.0.0.1", 0), backlog=128)
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         self._closing = False
@@ -154,7 +157,7 @@ class Server:
                     if not (chunk := connection.recv(65536)):
                         return
                     data += chunk
-                request = Request(connection, data.split(b"\r\n\r\n")[0].decode())
+                request = Request(connection, data.split(b"\r\n\r\n")[0].decode(), self._over)
                 self.requests.append(request)
                 if answer := self.handler(request):
                     connection.sendall(answer)
@@ -164,12 +167,10 @@ class Server:
     def close(self) -> None:
         """Stop listening, and let go of what hangs."""
         self._closing = True
-        self.release.set()
+        self._over.set()
         # Closing alone does not wake a thread that accepts.
-        try:
+        with suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
         self._socket.close()
         self._thread.join(2)
 
@@ -185,6 +186,11 @@ def answer(body: bytes = b"", status: str = "200 OK", **headers: str) -> bytes:
     given.setdefault("content-length", str(len(body)))
     lines = "".join(f"{name}: {value}\r\n" for name, value in given.items())
     return f"HTTP/1.1 {status}\r\n{lines}connection: close\r\n\r\n".encode() + body
+
+
+def hang(request: Request) -> None:
+    """Never answer, as long as the test goes on."""
+    request.over.wait(9)
 
 
 @contextmanager
@@ -214,7 +220,7 @@ def outcome(keys: RemoteKeySet, kid: str | None = "one", alg: str = "RS256") -> 
     """What a token with this key ID would get: "ok", "stale" or the name of the exception."""
     try:
         return "stale" if find(keys, kid, alg).stale else "ok"
-    except Exception as error:
+    except (KeyUnknown, KeySetUnavailable) as error:
         return type(error).__name__
 
 

@@ -4,6 +4,8 @@ import os
 import threading
 import time
 
+import httpcore  # noqa: F401  # loaded now, so that "in flight" below means that and not "being imported"
+import httpx  # noqa: F401
 from flask import Flask
 
 from jwtauthz import Issuer, ResourceServer
@@ -17,7 +19,7 @@ if os.environ["BEFORE_FORK"] == "warm":
     server.warm_up()
 if os.environ["BEFORE_FORK"] == "in flight":
     threading.Thread(target=server.warm_up, daemon=True).start()
-    time.sleep(0.3)
+    time.sleep(0.6)
 
 
 @app.get("/users")

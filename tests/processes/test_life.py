@@ -39,8 +39,9 @@ def test_f83_children_of_a_fork_in_the_middle_of_a_fetch_fetch_themselves(run, i
     done = run(
         FORK
         + """
+import httpcore, httpx
 waiting = threading.Thread(target=status); waiting.start()
-time.sleep(0.3)
+time.sleep(0.5)
 print(children(3)); waiting.join(); print(status())
 """
     )
@@ -84,8 +85,10 @@ import signal, warnings
 warnings.simplefilter("ignore", DeprecationWarning)
 from jwtauthz.keys.remote import MustWait
 keys = server.issuers[0].key_set
+import httpcore, httpx
 try: keys.find("a", "ES256")
 except MustWait as wait: flight = wait.flight
+time.sleep(0.5)
 if os.fork() == 0:
     signal.alarm(20)
     began = time.monotonic(); flight.wait(); took = time.monotonic() - began

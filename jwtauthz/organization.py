@@ -1,0 +1,138 @@
+"""The organization that a request is about must be the token's: a token for A opens nothing of B."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from .checks import show
+from .claims import MISSING, claim_name, lookup, show_claim
+from .decision import ALLOWED, Decision, Requirement
+from .errors import Code, ConfigurationError, Finding
+
+if TYPE_CHECKING:
+    from .claims import ClaimName
+    from .request import Request
+    from .token import VerifiedToken
+
+Named = Callable[["Request"], "str | None"]
+
+
+@dataclass(frozen=True, slots=True)
+class Organization(Requirement):
+    """The organization of the request is one of the token's.
+
+    The claim is a string, a list of strings, or an object whose keys are organizations. The request never adds
+    one: it only says which of those that the signed token names is meant.
+    """
+
+    named: Named
+    where: str
+    claim: ClaimName
+
+    def decide(self, token: VerifiedToken, request: Request, now: float) -> Decision:  # noqa: ARG002
+        """Whether it is."""
+        wanted = self.named(request)
+        found = lookup(token.claims, self.claim)
+        if isinstance(wanted, str) and wanted and _is_one_of(wanted, found):
+            return ALLOWED
+        claim = show_claim(self.claim)
+        if not isinstance(wanted, str) or not wanted:
+            detail, hint = f"The request names no organization: {self.where} has none.", None
+        elif found is MISSING:
+            detail = f"The request is about organization {show(wanted, 80)}; the token has no `{claim}`."
+            hint = "Log in to the organization (send organization= in the authorization request)."
+        else:
+            detail = f"The request is about organization {show(wanted, 80)}; `{claim}` of the token is another."
+            hint = "Log in to that organization and use its token; a token is good for its own alone."
+        finding = Finding(Code.ORGANIZATION_MISMATCH, detail, claim, wanted, None, hint)
+        return Decision(allowed=False, findings=(finding,))
+
+    def without_functions(self) -> Requirement | None:
+        """Nothing, where a function of the application names the organization."""
+        return None if self.where == _FUNCTION else self
+
+
+_FUNCTION: Final = "the function"
+
+
+def _is_one_of(wanted: str, found: object) -> bool:
+    if isinstance(found, str):
+        return found == wanted
+    if isinstance(found, list):
+        return any(type(element) is str and element == wanted for element in found)
+    return isinstance(found, dict) and wanted in found
+
+
+def organization(
+    from_: str | Named | None = None,
+    *,
+    header: str | None = None,
+    host: str | None = None,
+    claim: object = "org_id",
+) -> Requirement:
+    """The organization that a request is about must be one of the token's.
+
+    Args:
+        from_: the path parameter that names it, or a function `(request) -> str | None`.
+        header: the header that names it.
+        host: the host that names it, with the place marked: `"{org}.example.com"`.
+        claim: where the token names its own: a string, a list, or an object with organizations as keys.
+
+    Raises:
+        ConfigurationError: not exactly one of from_, header and host is given, or it makes no sense.
+    """
+    given = [option for option in (from_, header, host) if option is not None]
+    if len(given) != 1:
+        raise ConfigurationError(
+            "organization() has to know one place where the request names it. Write organization('org_id') for a "
+            "path parameter, organization(header='X-Org'), organization(host='{org}.example.com') or a function."
+        )
+    source = claim_name(claim)
+    if callable(from_):
+        return Organization(from_, _FUNCTION, source)
+    if not isinstance(given[0], str) or not given[0]:
+        raise ConfigurationError(f"organization({given[0]!r}): name a path parameter or a header.")
+    if host is not None:
+        return Organization(_Host(_host_pattern(host)), f"the host ({host})", source)
+    if header is not None:
+        return Organization(_Header(header.lower()), f"the header {header}", source)
+    return Organization(_PathParameter(given[0]), f"the path parameter {given[0]}", source)
+
+
+@dataclass(frozen=True, slots=True)
+class _PathParameter:
+    name: str
+
+    def __call__(self, request: Request) -> str | None:
+        value = request.path_params.get(self.name)
+        return str(value) if isinstance(value, (str, int)) and not isinstance(value, bool) else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Header:
+    name: str
+
+    def __call__(self, request: Request) -> str | None:
+        return request.headers.get(self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class _Host:
+    pattern: re.Pattern[str]
+
+    def __call__(self, request: Request) -> str | None:
+        host = request.headers.get("host", "").lower().rpartition(":")
+        match = self.pattern.fullmatch(host[0] if host[1] and host[2].isdigit() else "".join(host))
+        return match["org"] if match else None
+
+
+def _host_pattern(host: str) -> re.Pattern[str]:
+    before, mark, after = host.lower().partition("{org}")
+    if not mark or not (before or after):
+        raise ConfigurationError(
+            f"host={host!r}: mark the place of the organization, as in '{{org}}.example.com'."
+        )
+    return re.compile(f"{re.escape(before)}(?P<org>[a-z0-9-]{{1,63}}){re.escape(after)}", re.ASCII)

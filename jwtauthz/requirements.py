@@ -1,0 +1,350 @@
+"""The requirements themselves: scopes, all and any of them, functions, and those that are only tried out."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .claims import Claim
+from .decision import ALLOWED, Decision, Description, Requirement, unique
+from .errors import Code, Finding
+from .missing_scope import missing_scope
+from .templates import fields_of, fill_in
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .claims import ClaimName
+    from .request import Request
+    from .token import VerifiedToken
+
+logger = logging.getLogger("jwtauthz")
+
+_RAISED = "The check %s raised; the request is answered 503"
+
+Answer = bool | Decision
+Predicate = Callable[["VerifiedToken", "Request"], "Answer | Awaitable[Answer]"]
+
+
+@dataclass(frozen=True, slots=True)
+class Scope(Requirement):
+    """One scope in one claim; without a claim, in those that the issuer's `scopes_from` names."""
+
+    name: str
+    claim: ClaimName | None = None
+
+    def decide(self, token: VerifiedToken, request: Request, now: float) -> Decision:  # noqa: ARG002
+        """Whether the claim grants the scope, exactly (RFC 6749 section 3.3)."""
+        if self.name in token.granted(self.claim):
+            return ALLOWED
+        return Decision(allowed=False, findings=(missing_scope(token, self.name, self.claim),), scope=(self.name,))
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """The one scope."""
+        return (self.name,)
+
+    def describe(self) -> list[Description]:
+        """The one scope."""
+        return [self.name]
+
+    def claims_read(self, scopes_from: Sequence[ClaimName]) -> tuple[ClaimName, ...]:
+        """Its own claim, or the issuer's."""
+        return tuple(scopes_from) if self.claim is None else (self.claim,)
+
+    def held(self, token: VerifiedToken, request: Request) -> tuple[str, ...]:  # noqa: ARG002
+        """The one scope."""
+        return (self.name,) if self.name in token.granted(self.claim) else ()
+
+
+@dataclass(frozen=True, slots=True)
+class ScopeOfRequest(Requirement):
+    """A scope, or a claim, whose name depends on the request: `"read:{org_id}"`, `("orgs", "{org_id}")`."""
+
+    template: str
+    claim: ClaimName | None = None
+
+    def decide(self, token: VerifiedToken, request: Request, now: float) -> Decision:
+        """Whether the token grants the scope that the request makes of it; a request that makes none is denied."""
+        scope = self._scope(request)
+        if scope is not None:
+            return scope.decide(token, request, now)
+        finding = Finding(
+            Code.SCOPE_MISSING,
+            f"`{self.template}` needs path parameters that this request has not, or not as a plain name.",
+            expected=self.template,
+            hint="Name the path parameter as the route does; its value may hold letters, digits and _ . ~ @ | -.",
+        )
+        return Decision(allowed=False, findings=(finding,))
+
+    def _scope(self, request: Request) -> Scope | None:
+        name = fill_in(self.template, request)
+        path = self.claim.name if isinstance(self.claim, Claim) else self.claim
+        if not isinstance(path, tuple):
+            return None if name is None else Scope(name, self.claim)
+        parts = [fill_in(part, request) for part in path]
+        if name is None or None in parts:
+            return None
+        return Scope(name, tuple(part for part in parts if part is not None))
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """The scope as it is written."""
+        return (self.template,)
+
+    def describe(self) -> list[Description]:
+        """The scope as it is written."""
+        return [self.template]
+
+    def claims_read(self, scopes_from: Sequence[ClaimName]) -> tuple[ClaimName, ...]:
+        """Its own claim as it is written, or the issuer's."""
+        return tuple(scopes_from) if self.claim is None else (self.claim,)
+
+    def held(self, token: VerifiedToken, request: Request) -> tuple[str, ...]:
+        """The scope that the request makes of it."""
+        scope = self._scope(request)
+        return () if scope is None else scope.held(token, request)
+
+
+def scope_requirement(name: str, claim: ClaimName | None) -> Requirement:
+    """The requirement of one scope, which may depend on the request."""
+    path = claim if isinstance(claim, tuple) else ()
+    if fields_of(name) or any(fields_of(part) for part in path):
+        return ScopeOfRequest(name, claim)
+    return Scope(name, claim)
+
+
+@dataclass(frozen=True, slots=True)
+class _Several(Requirement):
+    """What `AllOf` and `AnyOf` have in common."""
+
+    requirements: tuple[Requirement, ...]
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """Every scope that it names."""
+        return unique(name for part in self.requirements for name in part.scopes)
+
+    def claims_read(self, scopes_from: Sequence[ClaimName]) -> tuple[ClaimName, ...]:
+        """Those of its parts."""
+        return unique(claim for part in self.requirements for claim in part.claims_read(scopes_from))
+
+    def held(self, token: VerifiedToken, request: Request) -> tuple[str, ...]:
+        """Those of its parts."""
+        return unique(name for part in self.requirements for name in part.held(token, request))
+
+    def without_functions(self) -> Requirement | None:
+        """Its parts without functions."""
+        parts = tuple(part for each in self.requirements if (part := each.without_functions()) is not None)
+        return type(self)(parts) if parts else None
+
+    @property
+    def is_async(self) -> bool:
+        """Whether one of its parts is."""
+        return any(part.is_async for part in self.requirements)
+
+    async def resolved(self, token: VerifiedToken, request: Request) -> Requirement:
+        """Its parts, resolved."""
+        return type(self)(tuple([await part.resolved(token, request) for part in self.requirements]))
+
+
+@dataclass(frozen=True, slots=True)
+class AllOf(_Several):
+    """Every one of its requirements."""
+
+    def decide(self, token: VerifiedToken, request: Request, now: float) -> Decision:
+        """Whether all hold; if not, every one that does not is told."""
+        for part in self.requirements:
+            if part.decide(token, request, now) is not ALLOWED:
+                return self._denied(token, request, now)
+        return ALLOWED
+
+    def _denied(self, token: VerifiedToken, request: Request, now: float) -> Decision:
+        decisions = [part.decide(token, request, now) for part in self.requirements]
+        denied = [decision for decision in decisions if not decision.allowed]
+        if not denied:
+            return ALLOWED
+        denied.sort(key=_order)
+        # The scope to ask for is what the whole operation needs, what is granted already included.
+        scope = unique(
+            name
+            for part, decision in zip(self.requirements, decisions, strict=True)
+            for name in (part.held(token, request) if decision.allowed else decision.scope)
+        )
+        ages = [decision.max_age for decision in denied if decision.max_age is not None]
+        return Decision(
+            allowed=False,
+            findings=tuple(finding for decision in denied for finding in decision.findings),
+            scope=scope,
+            acr_values=next((decision.acr_values for decision in denied if decision.acr_values), ()),
+            max_age=min(ages, default=None),
+        )
+
+    def describe(self) -> list[Description]:
+        """Its parts, side by side."""
+        return [each for part in self.requirements for each in part.describe()]
+
+
+_BEFORE_SCOPES = frozenset({Code.AUTHENTICATION_TOO_WEAK, Code.ORGANIZATION_MISMATCH})
+
+
+def _order(decision: Decision) -> tuple[bool, bool, bool]:
+    """How denials are told: a stronger login first, then another organization, then scopes.
+
+    What can't be told now comes last: a definite no outweighs it, for trying again would not help.
+    """
+    finding = decision.findings[0]
+    return decision.undecided, finding.answer.status != 401, finding.code not in _BEFORE_SCOPES
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf(_Several):
+    """At least one of its requirements."""
+
+    def decide(self, token: VerifiedToken, request: Request, now: float) -> Decision:
+        """Whether one holds; if none does, why each does not."""
+        denied = []
+        for part in self.requirements:
+            decision = part.decide(token, request, now)
+            if decision.allowed:
+                return ALLOWED
+            denied.append(decision)
+        # One branch that can't be told now may be the one that holds; else the branch that lacks least is told
+        # first, the first of equals. The challenge names that one alone: asking for all would be too much.
+        denied.sort(key=lambda decision: (not decision.undecided, len(decision.findings)))
+        first = next((decision for decision in denied if decision.scope or decision.acr_values), denied[0])
+        return Decision(
+            allowed=False,
+            findings=tuple(finding for decision in denied for finding in decision.findings),
+            scope=first.scope,
+            acr_values=first.acr_values,
+            max_age=first.max_age,
+        )
+
+    def describe(self) -> list[Description]:
+        """Its branches under `any_of`; a branch of several parts is a list."""
+        branches: list[Any] = []
+        for part in self.requirements:
+            parts = part.describe()
+            if parts:
+                branches.append(parts[0] if len(parts) == 1 else parts)
+        return [{"any_of": branches}] if branches else []
+
+
+@dataclass(frozen=True, slots=True)
+class Authenticated(Requirement):
+    """Any valid token, whatever it may do."""
+
+    def decide(self, token: VerifiedToken, request: Request, now: float) -> Decision:  # noqa: ARG002
+        """Yes: the token has been verified."""
+        return ALLOWED
+
+
+@dataclass(frozen=True, slots=True)
+class Check(Requirement):
+    """A function of the application: `(token, request) -> bool | Decision`, sync or async.
+
+    Only `True` lets a request in. What it raises is logged and answered 503: it is no fault of the client.
+    """
+
+    predicate: Predicate
+
+    @property
+    def is_async(self) -> bool:
+        """Whether the function is."""
+        return inspect.iscoroutinefunction(self.predicate) or inspect.iscoroutinefunction(
+            getattr(self.predicate, "__call__", None)  # noqa: B004  # an object with an async __call__
+        )
+
+    def decide(self, token: VerifiedToken, request: Request, now: float) -> Decision:  # noqa: ARG002
+        """What the function says."""
+        try:
+            result: object = self.predicate(token, request)
+        except Exception:
+            logger.exception(_RAISED, self._name)
+            return self._failed()
+        return self._decision(result)
+
+    async def resolved(self, token: VerifiedToken, request: Request) -> Requirement:
+        """What an async function says, awaited; a sync one is asked when the decision falls."""
+        if not self.is_async:
+            return self
+        try:
+            result: object = self.predicate(token, request)
+            if inspect.isawaitable(result):
+                result = await result
+        except Exception:
+            logger.exception(_RAISED, self._name)
+            return Answered(self._failed())
+        return Answered(self._decision(result))
+
+    def without_functions(self) -> None:
+        """Nothing is left."""
+
+    def _failed(self) -> Decision:
+        finding = Finding(Code.CHECK_FAILED, f"The check {self._name} raised; the traceback is in the log.")
+        return Decision(allowed=False, findings=(finding,))
+
+    def _decision(self, result: object) -> Decision:
+        if result is True:
+            return ALLOWED
+        if isinstance(result, Decision):
+            return ALLOWED if result.allowed else result
+        if inspect.iscoroutine(result):
+            result.close()
+        said = "" if result is False else f", for it returned {type(result).__name__} and not True"
+        finding = Finding(Code.REFUSED_BY_CHECK, f"The check {self._name} said no{said}.")
+        return Decision(allowed=False, findings=(finding,))
+
+    @property
+    def _name(self) -> str:
+        return getattr(self.predicate, "__qualname__", None) or repr(self.predicate)
+
+
+@dataclass(frozen=True, slots=True)
+class Answered(Requirement):
+    """What has been decided already."""
+
+    decision: Decision
+
+    def decide(self, token: VerifiedToken, request: Request, now: float) -> Decision:  # noqa: ARG002
+        """That decision."""
+        return self.decision
+
+
+@dataclass(frozen=True, slots=True)
+class Shadow(Requirement):
+    """A requirement that is tried out: what it would deny is reported, and let in.
+
+    Only the resource server treats it so; wherever else it is asked, it denies like the requirement itself.
+    """
+
+    requirement: Requirement
+
+    def decide(self, token: VerifiedToken, request: Request, now: float) -> Decision:
+        """What the requirement says."""
+        return self.requirement.decide(token, request, now)
+
+    def describe(self) -> list[Description]:
+        """What the requirement needs."""
+        return self.requirement.describe()
+
+    def claims_read(self, scopes_from: Sequence[ClaimName]) -> tuple[ClaimName, ...]:
+        """Those of the requirement."""
+        return self.requirement.claims_read(scopes_from)
+
+    def without_functions(self) -> Requirement | None:
+        """The requirement without functions."""
+        return self.requirement.without_functions()
+
+    @property
+    def is_async(self) -> bool:
+        """Whether the requirement is."""
+        return self.requirement.is_async
+
+    async def resolved(self, token: VerifiedToken, request: Request) -> Requirement:
+        """The requirement, resolved, and still only tried out."""
+        return Shadow(await self.requirement.resolved(token, request))
