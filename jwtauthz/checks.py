@@ -44,6 +44,11 @@ class Rules:
     algorithms: frozenset[str]
     leeway: float
     profile: str
+    client_id_as_audience: bool = False
+    token_use: str | None = None
+    key_id_required: bool = False
+    max_token_age: float | None = None
+    subject: str | None = None
 
 
 def show(value: object, limit: int = 120) -> str:
@@ -94,13 +99,16 @@ def algorithm(token: UnverifiedToken, rules: Rules, now: float) -> Finding | Non
 def key_id(token: UnverifiedToken, rules: Rules, now: float) -> Finding | None:
     """`kid`, if it is there, is a short printable string (RFC 7515 section 4.1.4, RFC 8725 section 3.10)."""
     kid = token.header.key_id
-    if kid is None:
-        if "kid" not in token.header.members:
+    if kid is None and "kid" not in token.header.members:
+        if not rules.key_id_required:
             return None
-    elif type(kid) is str and len(kid) <= MAX_KEY_ID and kid.isprintable():
+        return Finding(
+            Code.MALFORMED_TOKEN, "The token names no key (kid), which tokens of this issuer do.", "kid"
+        )
+    if type(kid) is str and len(kid) <= MAX_KEY_ID and kid.isprintable():
         return None
     return Finding(
-        Code.MALFORMED_TOKEN, f"The key ID (kid) is {show(kid)}, no printable string of 1 to {MAX_KEY_ID}."
+        Code.MALFORMED_TOKEN, f"The key ID (kid) is {show(kid)}, no printable string of at most {MAX_KEY_ID}."
     )
 
 
@@ -150,13 +158,23 @@ def wrong_issuer(token: UnverifiedToken, expected: Sequence[str]) -> Finding:
 def audience(token: UnverifiedToken, rules: Rules, now: float) -> Finding | None:
     """`aud` names this API, code point by code point (RFC 7519 section 4.1.3, RFC 9068 section 4)."""
     found = token.claims.get("aud")
+    if found is None and rules.client_id_as_audience and "aud" not in token.claims:
+        found = token.claims.get("client_id")
     if type(found) is str:
         if found in rules.audiences:
             return None
-    elif type(found) is list:
+    elif type(found) is list and all(type(element) is str for element in found):
         for element in found:
-            if type(element) is str and element in rules.audiences:
+            if element in rules.audiences:
                 return None
+    elif found is not None:
+        return Finding(
+            Code.BAD_CLAIM,
+            f"The claim 'aud' is {show(found)}; it must be a string or a list of strings.",
+            "aud",
+            sorted(rules.audiences),
+            found,
+        )
     expected = sorted(rules.audiences)
     if found is None:
         return Finding(
@@ -186,7 +204,7 @@ def _number(claims: Mapping[str, Any], name: str) -> float | Finding | None:
         return None
     return Finding(
         Code.BAD_CLAIM,
-        f"The claim {name!r} is {show(value)}; it must be a JSON number.",
+        f"The claim {name!r} is {show(value)}; it must be a number of seconds.",
         name,
         "a number",
         value,
@@ -243,6 +261,44 @@ def issued_at(token: UnverifiedToken, rules: Rules, now: float) -> Finding | Non
     )
 
 
+def token_age(token: UnverifiedToken, rules: Rules, now: float) -> Finding | None:
+    """The token was issued no longer ago than the API takes, where it says so."""
+    if rules.max_token_age is None:
+        return None
+    iat = _number(token.claims, "iat")
+    if isinstance(iat, Finding):
+        return iat
+    if iat is None:
+        return Finding(Code.MISSING_CLAIM, "The token has no iat, which max_token_age= needs.", "iat", "a number")
+    if now - iat <= rules.max_token_age + rules.leeway:
+        return None
+    return Finding(
+        Code.TOKEN_TOO_OLD,
+        f"The token was issued {now - iat:,.0f} s ago; this API takes it for {rules.max_token_age:g} s.",
+        "iat",
+        rules.max_token_age,
+        iat,
+        "Let the client ask for a new token, though this one has not expired.",
+    )
+
+
+def subject(token: UnverifiedToken, rules: Rules, now: float) -> Finding | None:
+    """`sub` is the one that is expected, and `token_use` too, where the issuer's rules say so."""
+    for name, expected in (("sub", rules.subject), ("token_use", rules.token_use)):
+        if expected is None:
+            continue
+        found = token.claims.get(name)
+        if type(found) is not str or found != expected:
+            return Finding(
+                Code.BAD_CLAIM,
+                f"The claim {name!r} is {show(found)}; this API takes {expected!r} alone.",
+                name,
+                expected,
+                found,
+            )
+    return None
+
+
 def string_claims(token: UnverifiedToken, rules: Rules, now: float) -> Finding | None:
     """`sub`, `jti` and `client_id`, where they are there, are strings (RFC 7519 section 4.1, RFC 9068)."""
     claims = token.claims
@@ -275,23 +331,24 @@ def required_claims(token: UnverifiedToken, rules: Rules, now: float) -> Finding
 def id_token(token: UnverifiedToken, rules: Rules, now: float) -> Finding | None:
     """It is no ID token, which says who logged in, not what may be done (RFC 9068 section 5)."""
     claims = token.claims
+    if claims.get("token_use") == "id":
+        return _id_token("The token says of itself that it is an ID token (token_use)", "token_use", rules)
     for name in _ID_TOKEN_CLAIMS:
         if name in claims:
             break
     else:
-        if claims.get("token_use") != "id":
-            return None
-        name = "token_use"
+        return None
     typ = token.header.type
     if type(typ) is str and typ.lower() in _ACCESS_TOKEN_TYPES:
         return None  # It says of itself, under the signature, that it is an access token.
     if "scope" in claims or "scp" in claims:
         return None
+    return _id_token(f"The token holds {name!r} and no scope: it is an ID token", name, rules)
+
+
+def _id_token(why: str, claim: str, rules: Rules) -> Finding:
     return Finding(
-        Code.ID_TOKEN,
-        f"The token holds {name!r} and no scope: it is an ID token, which is meant for the client.",
-        name,
-        hint=cure(Code.ID_TOKEN, rules.issuer),
+        Code.ID_TOKEN, f"{why}, which is meant for the client.", claim, hint=cure(Code.ID_TOKEN, rules.issuer)
     )
 
 
@@ -316,7 +373,9 @@ CLAIM_CHECKS: Final[tuple[Check, ...]] = (
     expiry,
     not_before,
     issued_at,
+    token_age,
     string_claims,
+    subject,
     required_claims,
     sender_constraint,
 )

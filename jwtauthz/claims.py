@@ -141,12 +141,17 @@ def scope_name(scope: object) -> str:
         raise ConfigurationError(
             f"{scope!r} holds a space, so it can't be one scope. Write all_of({names}) or any_of({names})."
         )
-    if not _SCOPE_CHARACTERS.issuperset(scope):
+    if not is_scope(scope):
         raise ConfigurationError(
             f"{scope!r} holds a character that no scope may have: RFC 6749 section 3.3 allows printable "
             'ASCII without space, " and \\.'
         )
     return scope
+
+
+def is_scope(value: object) -> bool:
+    """Whether something is one scope (RFC 6749 section 3.3)."""
+    return isinstance(value, str) and bool(value) and _SCOPE_CHARACTERS.issuperset(value)
 
 
 def show_claim(claim: ClaimName) -> str:

@@ -76,6 +76,7 @@ class Code(StrEnum):
     NOT_YET_VALID = "not_yet_valid"
     MISSING_CLAIM = "missing_claim"
     BAD_CLAIM = "bad_claim"
+    TOKEN_TOO_OLD = "token_too_old"
     SENDER_CONSTRAINED = "sender_constrained"
     REVOKED = "revoked"
     # 401 insufficient_user_authentication (RFC 9470)
@@ -139,6 +140,7 @@ ANSWERS: Mapping[Code, Answer] = {
     Code.NOT_YET_VALID: Answer(401, "invalid_token", "The token is not valid yet"),
     Code.MISSING_CLAIM: Answer(401, "invalid_token", "The token lacks a claim that this API needs"),
     Code.BAD_CLAIM: Answer(401, "invalid_token", "A claim of the token has the wrong type or form"),
+    Code.TOKEN_TOO_OLD: Answer(401, "invalid_token", "The token was issued too long ago"),
     Code.SENDER_CONSTRAINED: Answer(
         401, "invalid_token", "The token is bound to a key of its client; this API takes plain bearer tokens"
     ),

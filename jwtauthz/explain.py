@@ -163,6 +163,8 @@ _TITLES: Final[Mapping[str, str]] = {
     "expiry": "not expired (exp)",
     "not_before": "valid already (nbf)",
     "issued_at": "issued in the past (iat)",
+    "token_age": "issued lately enough (iat)",
+    "subject": "sub and token_use as expected",
     "string_claims": "sub, jti and client_id are strings",
     "required_claims": "claims that the profile asks for",
     "sender_constraint": "not bound to a key (cnf)",
@@ -174,10 +176,11 @@ _CLAIMS: Final[Mapping[str, str]] = {
     "expiry": "exp",
     "not_before": "nbf",
     "issued_at": "iat",
+    "token_age": "iat",
 }
 
 
-_TIMES: Final = ("expiry", "not_before", "issued_at")
+_TIMES: Final = ("expiry", "not_before", "issued_at", "token_age")
 _MAX_SPAN: Final = 1e10
 
 
@@ -191,6 +194,8 @@ def steps_of(token: UnverifiedToken, rules: Rules, now: float, *, verified: bool
         "not_before": "in the past",
         "issued_at": "in the past",
     }
+    if rules.max_token_age is not None:
+        expected["token_age"] = f"at most {rules.max_token_age:g} s ago"
     for check in CHECKS:
         name = check.__name__
         finding = check(token, rules, now)

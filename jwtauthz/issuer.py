@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol, get_args
+from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 
+from . import presets
 from .checks import ALGORITHMS, Rules
 from .claims import Claim, claim_name
 from .errors import ConfigurationError
@@ -12,10 +14,11 @@ from .keys.remote import RemoteKeySet
 from .keys.urls import problem_with
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from typing import Self
 
     from .claims import ClaimName
     from .keys.jwk import Found
+    from .presets import Preset
 
 Profile = Literal["default", "rfc9068"]
 MAX_LEEWAY = 300.0
@@ -62,6 +65,9 @@ class Issuer:
         audience: the audience of its tokens, if it differs from the server's.
         scopes_from: the claims that say what a token may do, merged.
         profile: "default", or "rfc9068" for the strict profile of RFC 9068.
+        max_token_age: seconds since `iat` after which a token is refused though it has not expired.
+        subject: the one `sub` whose tokens are accepted.
+        preset: the habits of a vendor's issuer; `Issuer.auth0(...)` and its siblings fill it in.
 
     Raises:
         ConfigurationError: a setting that makes no sense.
@@ -73,6 +79,9 @@ class Issuer:
     audience: frozenset[str] | None
     scopes_from: tuple[ClaimName, ...]
     profile: Profile
+    max_token_age: float | None
+    subject: str | None
+    preset: Preset | None
 
     def __init__(
         self,
@@ -84,6 +93,9 @@ class Issuer:
         audience: str | Iterable[str] | None = None,
         scopes_from: ClaimName | Iterable[ClaimName] = ("scope",),
         profile: Profile = "default",
+        max_token_age: float | None = None,
+        subject: str | None = None,
+        preset: Preset | None = None,
     ) -> None:
         set_ = object.__setattr__
         set_(self, "url", issuer_url(url))
@@ -95,16 +107,10 @@ class Issuer:
                 f"profile={profile!r} is unknown. Write profile='default' or profile='rfc9068'."
             )
         set_(self, "profile", profile)
-        if key_set is not None and jwks_url is not None:
-            raise ConfigurationError("key_set= and jwks_url= both say where the keys are. Leave one out.")
-        if key_set is None:
-            key_set = RemoteKeySet(jwks_url, issuer=url)
-        elif not callable(getattr(key_set, "find", None)):
-            raise ConfigurationError(
-                f"key_set={type(key_set).__name__} is no key set. "
-                "Write key_set=KeySet.from_jwks({...}), KeySet.from_pem(...) or KeySet.from_file(...)."
-            )
-        set_(self, "key_set", key_set)
+        set_(self, "max_token_age", None if max_token_age is None else _seconds(max_token_age))
+        set_(self, "subject", _subject(subject))
+        set_(self, "preset", preset)
+        set_(self, "key_set", _key_set(url, key_set, jwks_url))
 
     def rules(self, *, audience: frozenset[str] | None, leeway: float) -> Rules:
         """What its tokens are checked against, at an API with these defaults."""
@@ -114,10 +120,90 @@ class Issuer:
                 f"No audience for {self.url}: a token for any other API would be accepted. "
                 "Write audience='https://api.example.com', as the API is registered at the issuer."
             )
-        return Rules(self.url, accepted, self.algorithms, leeway, self.profile)
+        preset = self.preset
+        return Rules(
+            self.url,
+            accepted,
+            self.algorithms,
+            leeway,
+            self.profile,
+            client_id_as_audience=preset is not None and preset.client_id_as_audience,
+            token_use=None if preset is None else preset.token_use,
+            key_id_required=preset is not None and preset.key_id_required,
+            max_token_age=self.max_token_age,
+            subject=self.subject,
+        )
+
+    @classmethod
+    def auth0(cls, domain: str, **settings: Any) -> Self:
+        """Auth0: `Issuer.auth0("tenant.eu.auth0.com")`. Scopes in `scope`, and with RBAC in `permissions`."""
+        return cls._of(presets.auth0(domain), settings)
+
+    @classmethod
+    def okta(cls, domain: str, authorization_server: str = "default", **settings: Any) -> Self:
+        """Okta: `Issuer.okta("example.okta.com")`, a custom authorization server. Scopes in `scp`."""
+        return cls._of(presets.okta(domain, authorization_server), settings)
+
+    @classmethod
+    def entra(cls, tenant: str, *, version: Literal[1, 2] = 2, **settings: Any) -> Self:
+        """Entra ID: `Issuer.entra("<tenant ID>")`. Scopes in `scp`, application permissions in `roles`."""
+        return cls._of(presets.entra(tenant, version), settings)
+
+    @classmethod
+    def cognito(cls, region: str, user_pool_id: str, **settings: Any) -> Self:
+        """Cognito: `Issuer.cognito("eu-west-1", "eu-west-1_AbCdEf")`; the audience is the app client's ID."""
+        return cls._of(presets.cognito(region, user_pool_id), settings)
+
+    @classmethod
+    def keycloak(cls, base_url: str, realm: str, *, client: str | None = None, **settings: Any) -> Self:
+        """Keycloak: `Issuer.keycloak("https://login.example.com", "staff")`; `client` adds that client's roles."""
+        return cls._of(presets.keycloak(base_url, realm, client), settings)
+
+    @classmethod
+    def google(cls, **settings: Any) -> Self:
+        """Google's ID tokens, by which a service account calls a service."""
+        return cls._of(presets.google(), settings)
+
+    @classmethod
+    def aws_http_api(cls, url: str, **settings: Any) -> Self:
+        """As the JWT authorizer of an AWS HTTP API reads tokens of this issuer; scopes there are any-of."""
+        return cls._of(presets.aws_http_api(url), settings)
+
+    @classmethod
+    def _of(cls, preset: Preset, settings: dict[str, Any]) -> Self:
+        """An issuer of a preset; what the user writes goes before what the preset says."""
+        known = {"scopes_from": preset.scopes_from, "algorithms": preset.algorithms}
+        if "key_set" not in settings:
+            known["jwks_url"] = preset.jwks_url  # type: ignore[assignment]
+        return cls(preset.url, preset=preset, **{**known, **settings})
 
     def __repr__(self) -> str:
         return f"<Issuer {self.url!r} algorithms={sorted(self.algorithms)!r} profile={self.profile!r}>"
+
+
+def _key_set(url: str, key_set: KeySource | None, jwks_url: str | None) -> KeySource:
+    if key_set is None:
+        return RemoteKeySet(jwks_url, issuer=url)
+    if jwks_url is not None:
+        raise ConfigurationError("key_set= and jwks_url= both say where the keys are. Leave one out.")
+    if isinstance(key_set, (type, str)) or not callable(getattr(key_set, "find", None)):
+        raise ConfigurationError(
+            f"key_set={key_set!r} is no key set. "
+            "Write key_set=KeySet.from_jwks({...}), KeySet.from_pem(...) or KeySet.from_file(...)."
+        )
+    return key_set
+
+
+def _seconds(value: object) -> float:
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < float("inf"):
+        return float(value)
+    raise ConfigurationError(f"max_token_age={value!r}: write a number of seconds above 0.")
+
+
+def _subject(subject: object) -> str | None:
+    if subject is None or (isinstance(subject, str) and subject):
+        return subject
+    raise ConfigurationError(f"subject={subject!r}: write the one `sub` that is expected, or leave it out.")
 
 
 def issuer_url(url: object) -> str:
@@ -136,13 +222,20 @@ def issuer_url(url: object) -> str:
     return url
 
 
+def several(given: object) -> list[Any]:
+    """One value, or several, as a list; an empty one for what is neither."""
+    if isinstance(given, str):
+        return [given]
+    if isinstance(given, Iterable) and not isinstance(given, (Mapping, bytes)):
+        return list(given)
+    return []
+
+
 def audiences(audience: object) -> frozenset[str]:
     """The audiences that a setting means; never none."""
-    values = [audience] if isinstance(audience, str) else audience
-    if isinstance(values, (list, tuple, set, frozenset)) and values:
-        named = [value for value in values if isinstance(value, str) and value.strip()]
-        if len(named) == len(values):
-            return frozenset(named)
+    values = several(audience)
+    if values and all(isinstance(value, str) and value.strip() for value in values):
+        return frozenset(values)
     raise ConfigurationError(
         f"audience={audience!r} names no audience, so a token for any other API would be accepted. "
         "Write audience='https://api.example.com', as the API is registered at the issuer."
@@ -150,13 +243,13 @@ def audiences(audience: object) -> frozenset[str]:
 
 
 def _algorithms(algorithms: object) -> frozenset[str]:
-    values = [algorithms] if isinstance(algorithms, str) else algorithms
-    if not isinstance(values, (list, tuple, set, frozenset)) or not values:
+    values = several(algorithms)
+    if not values:
         raise ConfigurationError(
             f"algorithms={algorithms!r} allows none, so every token would be refused. Write algorithms=('RS256',)."
         )
     for value in values:
-        if value in ALGORITHMS:
+        if isinstance(value, str) and value in ALGORITHMS:
             continue
         if isinstance(value, str) and value.lower() == "none":
             why = "accepts tokens that nobody signed"
@@ -169,8 +262,8 @@ def _algorithms(algorithms: object) -> frozenset[str]:
 
 
 def _scopes_from(claims: object) -> tuple[ClaimName, ...]:
-    values = [claims] if isinstance(claims, (str, Claim)) else claims
-    if not isinstance(values, (list, tuple)) or not values:
+    values = [claims] if isinstance(claims, Claim) else several(claims)
+    if not values:
         raise ConfigurationError(
             f"scopes_from={claims!r} names no claim. "
             "Write scopes_from=('scope',) or scopes_from=('scope', 'permissions')."

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
 
 from .errors import Code, Finding
 from .token import MAX_TOKEN
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
 
 _SCHEME: Final = "bearer"
 _MAX_AUTHORIZATION: Final = MAX_TOKEN + len("Bearer ")
@@ -41,13 +39,13 @@ class Request:
         source: Any = None,
     ) -> None:
         if type(headers) is dict:
+            if authorization is None:
+                # A dict may hold the header twice, in two spellings.
+                authorization = [value for name, value in headers.items() if name.lower() == "authorization"]
             headers = {name.lower(): value for name, value in headers.items()}
-        if authorization is None and headers is not None:
+        elif authorization is None and headers is not None:
             authorization = headers.get("authorization")
-        if authorization is None:
-            self.authorization: tuple[str, ...] = ()
-        else:
-            self.authorization = (authorization,) if isinstance(authorization, str) else tuple(authorization)
+        self.authorization = _as_tuple(authorization)
         self.method = method
         self.path = path
         self.headers: Mapping[str, str] = headers if headers is not None else {}
@@ -67,6 +65,21 @@ class Request:
 
     def __repr__(self) -> str:
         return f"<Request {self.method} {self.path!r}>"
+
+
+def _as_tuple(authorization: object) -> tuple[str, ...]:
+    if authorization is None:
+        return ()
+    if type(authorization) is str:
+        return (authorization,)
+    if isinstance(authorization, Iterable) and not isinstance(authorization, (bytes, Mapping)):
+        values = tuple(authorization)
+        if all(isinstance(value, str) for value in values):
+            return values
+    raise TypeError(
+        f"authorization is {type(authorization).__name__}; it is the Authorization header as a string, "
+        "or a list of strings, decoded as latin-1."
+    )
 
 
 def bearer_token(authorization: tuple[str, ...]) -> str | Finding:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .claims import Claim
+from .claims import Claim, is_scope
 from .decision import ALLOWED, Decision, Description, Requirement, unique
 from .errors import Code, Finding
 from .missing_scope import missing_scope
@@ -157,17 +157,15 @@ class AllOf(_Several):
 
     def decide(self, token: VerifiedToken, request: Request, now: float) -> Decision:
         """Whether all hold; if not, every one that does not is told."""
-        for part in self.requirements:
-            if part.decide(token, request, now) is not ALLOWED:
-                return self._denied(token, request, now)
+        for number, part in enumerate(self.requirements):
+            decision = part.decide(token, request, now)
+            if decision is not ALLOWED:
+                rest = [other.decide(token, request, now) for other in self.requirements[number + 1 :]]
+                return self._denied([ALLOWED] * number + [decision, *rest], token, request)
         return ALLOWED
 
-    def _denied(self, token: VerifiedToken, request: Request, now: float) -> Decision:
-        decisions = [part.decide(token, request, now) for part in self.requirements]
-        denied = [decision for decision in decisions if not decision.allowed]
-        if not denied:
-            return ALLOWED
-        denied.sort(key=_order)
+    def _denied(self, decisions: list[Decision], token: VerifiedToken, request: Request) -> Decision:
+        denied = sorted((decision for decision in decisions if not decision.allowed), key=_order)
         # The scope to ask for is what the whole operation needs, what is granted already included.
         scope = unique(
             name
@@ -292,12 +290,26 @@ class Check(Requirement):
         if result is True:
             return ALLOWED
         if isinstance(result, Decision):
-            return ALLOWED if result.allowed else result
+            return ALLOWED if result.allowed is True else self._sound(result)
         if inspect.iscoroutine(result):
             result.close()
         said = "" if result is False else f", for it returned {type(result).__name__} and not True"
         finding = Finding(Code.REFUSED_BY_CHECK, f"The check {self._name} said no{said}.")
         return Decision(allowed=False, findings=(finding,))
+
+    def _sound(self, decision: Decision) -> Decision:
+        """A denial that a function has made by hand, without what can't stand in an answer."""
+        given: Any = decision.findings
+        findings = tuple(
+            finding
+            for finding in (given if isinstance(given, (tuple, list)) else ())
+            if isinstance(finding, Finding) and finding.answer.status in {403, 503}
+        )
+        given = decision.scope
+        scope = tuple(name for name in (given if isinstance(given, (tuple, list)) else ()) if is_scope(name))
+        if not findings:
+            findings = (Finding(Code.REFUSED_BY_CHECK, f"The check {self._name} said no."),)
+        return Decision(allowed=False, findings=findings, scope=scope)
 
     @property
     def _name(self) -> str:

@@ -24,7 +24,7 @@ from .events import Allowed, Denied
 from .explainer import explanation
 from .hierarchy import Hierarchy
 from .hooks import Hooks
-from .issuer import MAX_LEEWAY, Issuer, audiences
+from .issuer import MAX_LEEWAY, Issuer, audiences, several
 from .keys.remote import MustWait
 from .policy import Decision, Shadow, requirement
 from .request import Request, bearer_token
@@ -93,6 +93,12 @@ class ResourceServer:
             hierarchy=Hierarchy(implies),
         )
         self.realm = realm_name(realm)
+        if not isinstance(preflight, bool):
+            raise ConfigurationError(f"preflight={preflight!r}: write True or False.")
+        if not callable(clock):
+            raise ConfigurationError(
+                f"clock={clock!r} can't be called. Write a function () -> seconds since 1970."
+            )
         self.preflight = preflight
         self._revocation = None if revoked is None else Revocation(revoked)
         self._clock = clock
@@ -111,7 +117,10 @@ class ResourceServer:
         Raises:
             ConfigurationError: a variable is missing, empty, unknown, or makes no sense.
         """
-        return cls(**settings_from(os.environ if environ is None else environ), **settings)
+        found = settings_from(os.environ if environ is None else environ)
+        for name in found.keys() & settings.keys():
+            raise ConfigurationError(f"JWTAUTHZ_{name.upper()} is set, and {name}= is given too. Leave one out.")
+        return cls(**found, **settings)
 
     # ── deciding ──
 
@@ -423,8 +432,8 @@ def _remembered_requirement(needs: tuple[object, ...], claim: object) -> Require
 
 
 def _issuers(given: object) -> list[Issuer]:
-    values = [given] if isinstance(given, (str, Issuer)) else given
-    if not isinstance(values, (list, tuple)):
+    values = [given] if isinstance(given, Issuer) else several(given)
+    if not values:
         raise ConfigurationError(
             f"issuer={given!r} names no issuer. Write issuer='https://tenant.eu.auth0.com/', an Issuer(...), "
             "or a list of them."

@@ -20,10 +20,11 @@ class TokenCache(Generic[Value]):
     attribute; a race can lose a value, which costs one signature check, and can never give a wrong one.
     """
 
-    __slots__ = ("_half", "_old", "_young")
+    __slots__ = ("_half", "_keeps_old", "_old", "_young")
 
     def __init__(self, size: int) -> None:
         self._half = max(1, size // 2)
+        self._keeps_old = size > 1
         self._young: dict[bytes, Value] = {}
         self._old: dict[bytes, Value] = {}
 
@@ -39,7 +40,7 @@ class TokenCache(Generic[Value]):
     def put(self, digest: bytes, value: Value) -> None:
         """Remember a value."""
         if len(self._young) >= self._half:
-            self._old, self._young = self._young, {}
+            self._old, self._young = self._young if self._keeps_old else {}, {}
         self._young[digest] = value
 
     def forget(self, digest: bytes) -> None:

@@ -69,6 +69,10 @@ is told that its good token is bad throws it away"""
 
 # Rows by pattern: what we answer instead of what the row wants, and why.
 DISAGREEMENTS = {
+    "*/aud-list-mixed": (
+        "401",
+        "RFC 7519 section 4.1.3: aud is a string or a list of strings; PyJWT refuses it too",
+    ),
     "scope-none/*": ("config error", _EMPTY),
     "scope-none-all/*": ("config error", _EMPTY),
     "audience-undefined-list/*": ("config error", _UNDEFINED),

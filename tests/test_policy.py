@@ -250,7 +250,6 @@ class TestFunctions:
         assert decision.scope == ("sunday",)
         assert decide(requirement(lambda token, request: Decision(allowed=True))).allowed
 
-    @pytest.mark.xfail(strict=True, reason="all_of asks all of its parts a second time when one says no")
     def test_are_asked_once(self):
         asked = []
 
@@ -264,9 +263,6 @@ class TestFunctions:
         assert not decide(needed).allowed
         assert len(asked) == 1
 
-    @pytest.mark.xfail(
-        strict=True, reason="what a function of the application puts into a Decision is not checked"
-    )
     @pytest.mark.parametrize(
         "settings",
         [
@@ -435,7 +431,6 @@ class TestWhatIsMissing:
             case("there is no claim", {}, Code.SCOPE_MISSING),
             case("the claim is empty", {"scope": ""}, Code.SCOPE_MISSING),
             case("the claim is a number", {"scope": 5}, Code.SCOPE_CLAIM_UNREADABLE),
-            case("the claim is null", {"scope": None}, Code.SCOPE_CLAIM_UNREADABLE),
             case("the claim is an object", {"scope": {"read:users": 1}}, Code.SCOPE_CLAIM_UNREADABLE),
             case("it holds too many", {"scope": " ".join(map(str, range(1001)))}, Code.SCOPE_CLAIM_UNREADABLE),
         ],

@@ -26,6 +26,7 @@ HARMLESS = {
     "logging",
     "math",
     "re",
+    "string",
     "sys",
     "types",
     "typing",

@@ -373,7 +373,7 @@ def test_the_header(sent, code, cause, cure, caplog):
             "I sent an ID token that only token_use gives away",
             Sent({"token_use": "id"}),
             Code.ID_TOKEN,
-            "'token_use'",
+            "token_use",
             "Send the access token",
         ),
         wanted(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from functools import partial
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from weakref import WeakSet
 
 from jwtauthz.events import FailureKind
@@ -32,11 +32,19 @@ if TYPE_CHECKING:
 Answer: TypeAlias = Use | Refuse | Unavailable | Flight | None
 
 
+class Failure(NamedTuple):
+    """Why a fetch failed. Not the exception itself, which would keep the fetch's frames alive."""
+
+    kind: FailureKind
+    reason: str
+    at: float
+
+
 class Driver:
     """Runs the machine of one key set for callers in any thread and on any loop.
 
-    `snapshot` is the machine's, published for readers that take no lock; `last_failure` says why the last
-    fetch that failed did, and when.
+    `snapshot` is the machine's, published for readers that take no lock; `last_failure` says of the last fetch
+    that failed why it did, and when.
     """
 
     def __init__(
@@ -51,7 +59,7 @@ class Driver:
     ) -> None:
         self.timing = timing
         self.snapshot = snapshot
-        self.last_failure: tuple[FetchFailed, float] | None = None
+        self.last_failure: Failure | None = None
         self._origin = origin
         self._report = report
         self._clock = clock
@@ -119,9 +127,9 @@ class Driver:
             "fetching": in_flight is not None,
             "failures": failures,
             "next_attempt_in": until(not_before),
-            "last_error": str(failure[0]) if failure else None,
-            "last_error_kind": str(failure[0].kind) if failure else None,
-            "last_error_ago": round(now - failure[1], 3) if failure else None,
+            "last_error": failure.reason if failure else None,
+            "last_error_kind": str(failure.kind) if failure else None,
+            "last_error_ago": round(now - failure.at, 3) if failure else None,
             "unknown_key_budget": round(budget, 3),
             "removed_key_refused_within": self.timing.removed_within,
             "removed_key_refused_within_in_outage": self.timing.removed_within_outage,
@@ -192,13 +200,12 @@ class Driver:
         return [self._landing.announce, *self._failed(FetchFailed(FailureKind.ABANDONED, reason), now)]
 
     def _failed(self, failure: FetchFailed, now: float) -> Later:
-        self.last_failure = failure, now
+        self.last_failure = Failure(failure.kind, str(failure), now)
         schedule = self._schedule
         return [
             partial(
                 self._report.failed,
-                failure.kind,
-                str(failure),
+                failure,
                 schedule.snapshot,
                 now=now,
                 failures=schedule.failures,

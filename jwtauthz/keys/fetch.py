@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import random
+import socket
 import ssl
 import threading
 import time
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     import httpx
 
+    from .jwk import SkippedKey
     from .timing import Timing
 
 MAX_BODY: Final = 256 * 1024
@@ -62,7 +64,8 @@ _quiet = _Quiet()
 class FetchFailed(Exception):
     """A fetch brought nothing; the text is a sentence for the log, without a full stop.
 
-    `status` is the HTTP status if there was one, `retry_after` what the server asked for, in seconds.
+    `status` is the HTTP status if there was one, `retry_after` what the server asked for, in seconds,
+    `skipped` the keys of a set of which none can be used.
     """
 
     def __init__(
@@ -72,8 +75,10 @@ class FetchFailed(Exception):
         *,
         status: int | None = None,
         retry_after: float | None = None,
+        skipped: tuple[SkippedKey, ...] = (),
     ) -> None:
         super().__init__(reason)
+        self.skipped = skipped
         self.kind = kind
         self.status = status
         self.retry_after = retry_after
@@ -246,8 +251,10 @@ def _from_exception(error: BaseException, where: str) -> FetchFailed:
     for _ in range(8):
         if isinstance(link, ssl.SSLCertVerificationError):
             return FetchFailed(kind, f"{where} has no certificate to trust: {link.verify_message}")
-        if isinstance(link, OSError) and link.strerror:
+        if isinstance(link, ssl.SSLError | socket.gaierror) and link.strerror:
             return FetchFailed(kind, f"{where} cannot be reached: {link.strerror}")
+        if isinstance(link, OSError) and link.errno:
+            return FetchFailed(kind, f"{where} cannot be reached: {os.strerror(link.errno)}")
         if (following := link.__cause__ or link.__context__) is None:
             break
         link = following

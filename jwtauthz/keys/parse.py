@@ -27,13 +27,11 @@ from jwtauthz.checks import ALGORITHMS, show
 from jwtauthz.token import b64url_decode
 
 from .key import Key, PublicKey
+from .primality import is_prime
 
 MIN_RSA_BITS: Final = 2048  # RFC 7518 section 3.3: MUST be used
 MAX_RSA_BITS: Final = 8192  # a larger one costs too much time per request
 MAX_RSA_EXPONENT: Final = 2**32  # the same, and nobody uses one
-# A primality test is a modular power, whose time grows with the cube of the size: 20 ms at 2048 bits, one
-# second at 8192. Prime moduli are blunders, not attacks, so it is made where it is cheap.
-MAX_PRIME_TEST_BITS: Final = 3072
 
 _CURVES: Final[Mapping[str, EllipticCurve]] = {
     "P-256": SECP256R1(),
@@ -166,7 +164,7 @@ def _check_rsa(n: int, e: int) -> None:
     # With e = 1 every padded hash is its own signature.
     if e % 2 == 0 or not 3 <= e < MAX_RSA_EXPONENT:
         raise Unusable("its exponent is not an odd number of 3 or more and below 2^32")
-    if n.bit_length() <= MAX_PRIME_TEST_BITS and pow(2, n - 1, n) == 1:
+    if is_prime(n):
         raise Unusable("its modulus is prime, so that anybody can compute the private key")
 
 

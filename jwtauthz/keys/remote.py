@@ -19,7 +19,7 @@ from .driver import Driver
 from .fetch import Fetcher
 from .flight import Flight, Landing, MustWait
 from .jwk import Found, KeySet
-from .report import Reporter
+from .report import Reporter, logger
 from .schedule import Schedule
 from .source import Source
 from .states import EMPTY, Snapshot, State, Unavailable, Use, Verdict
@@ -84,12 +84,13 @@ class RemoteKeySet:
         _check_settings(jwks_url, issuer, client, start)
         self.source = redacted(jwks_url or issuer or "")
         self.timing = timing or Timing()
-        hooks = () if on_event is None else (on_event,) if callable(on_event) else tuple(on_event)
-        snapshot = EMPTY if seed is None else Snapshot.seed(_seed(seed), clock(), self.timing)
+        if self.timing.unsafe_ignore_no_stale:
+            logger.warning("%s: its keys will be used past their time even where it forbids that", self.source)
+        snapshot = EMPTY if seed is None else Snapshot.seed(_seed(seed, self.timing), clock(), self.timing)
         self._clock = clock
         self._driver = Driver(
             Source(Fetcher(self.timing, client), jwks_url=jwks_url, issuer=issuer),
-            Reporter(self.source, hooks),
+            Reporter(self.source, _hooks(on_event)),
             self.timing,
             snapshot,
             clock=clock,
@@ -150,7 +151,7 @@ class RemoteKeySet:
 
     def _unavailable(self, retry_after: float) -> KeySetUnavailable:
         failure = self._driver.last_failure
-        why = failure[0] if failure else "they have not been fetched yet"
+        why = failure.reason if failure else "they have not been fetched yet"
         return KeySetUnavailable(f"no keys of {self.source} to judge by: {why}", retry_after=retry_after)
 
     # Life
@@ -264,7 +265,19 @@ def _check_settings(jwks_url: object, issuer: object, client: object, start: obj
         raise ConfigurationError(f"start={start!r} is unknown. Write 'lazy', 'wait' or 'fail_fast'.")
 
 
-def _seed(seed: KeySet | Mapping[str, object] | str | os.PathLike[str]) -> KeySet:
+def _hooks(on_event: Hook | Iterable[Hook] | None) -> tuple[Hook, ...]:
+    hooks = () if on_event is None else (on_event,) if callable(on_event) else tuple(on_event)
+    for hook in hooks:
+        if not callable(hook):
+            raise ConfigurationError(f"on_event={hook!r} cannot be called. Write a function of one event.")
+    return hooks
+
+
+def _seed(seed: KeySet | Mapping[str, object] | str | os.PathLike[str], timing: Timing) -> KeySet:
+    if timing.stale_if_error == 0:
+        raise ConfigurationError(
+            "A seed is stale at birth, and with Timing(stale_if_error=0) it would never be used. Leave one out."
+        )
     if isinstance(seed, KeySet):
         return seed
     return KeySet.from_jwks(seed) if isinstance(seed, Mapping) else KeySet.from_file(seed)

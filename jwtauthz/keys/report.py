@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 
 from jwtauthz.checks import show
 from jwtauthz.events import (
-    FailureKind,
     KeyDropped,
     KeyEvent,
     KeysFetched,
@@ -19,7 +18,8 @@ from jwtauthz.events import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from .jwk import KeySet
+    from .fetch import FetchFailed
+    from .jwk import KeySet, SkippedKey
     from .states import Snapshot
 
     Hook = Callable[[KeyEvent], object]
@@ -36,6 +36,7 @@ class Reporter:
         self._hooks = tuple(hooks)
         self._logged = float("-inf")
         self._stale_told = False
+        self._alarmed: frozenset[SkippedKey] = frozenset()
 
     def arrived(self, old: Snapshot, new: Snapshot, *, now: float, seconds: float, failures: int) -> None:
         """Report a fetch that brought keys, and what changed by it."""
@@ -61,20 +62,25 @@ class Reporter:
             self._changed(old.keys, new.keys)
 
     def _changed(self, old: KeySet, new: KeySet) -> None:
-        for skip in new.skipped:
-            if skip.alarming and skip not in old.skipped:
-                logger.error("%s: key %s dropped: %s", self._source, show(skip.kid, 64), skip.reason)
-                self._tell(KeyDropped(source=self._source, kid=skip.kid, reason=skip.reason))
+        self._alarm(new.skipped)
         added = tuple(key.name for key in new.keys if key not in old.keys)
         removed = tuple(key.name for key in old.keys if key not in new.keys)
         if old.keys and (added or removed):
             logger.info("%s: keys added %s, removed %s", self._source, show(added), show(removed))
             self._tell(KeysRotated(source=self._source, added=added, removed=removed))
 
-    def failed(
-        self, kind: FailureKind, reason: str, held: Snapshot, *, now: float, failures: int, retry_in: float
-    ) -> None:
+    def _alarm(self, skipped: Sequence[SkippedKey]) -> None:
+        """Tell of secrets that are published; of each once, as long as it stays there."""
+        told, self._alarmed = self._alarmed, frozenset(skip for skip in skipped if skip.alarming)
+        for skip in self._alarmed - told:
+            logger.error("%s: key %s dropped: %s", self._source, show(skip.kid, 64), skip.reason)
+            self._tell(KeyDropped(source=self._source, kid=skip.kid, reason=skip.reason))
+
+    def failed(self, failure: FetchFailed, held: Snapshot, *, now: float, failures: int, retry_in: float) -> None:
         """Report a fetch that brought nothing, and what it means for the keys at hand."""
+        reason = str(failure)
+        if failure.skipped:
+            self._alarm(failure.skipped)
         serving_for = held.stale_until - now
         if failures == 1 or now - self._logged >= _LOG_EVERY:
             self._logged = now
@@ -85,7 +91,7 @@ class Reporter:
         self._tell(
             KeysFetchFailed(
                 source=self._source,
-                kind=kind,
+                kind=failure.kind,
                 reason=reason,
                 failures=failures,
                 retry_in=retry_in,

@@ -102,6 +102,7 @@ def _read(answer: Answer, url: str, keys: KeySet) -> KeySet:
         raise FetchFailed(
             FailureKind.NO_USABLE_KEY,
             f"the key set at {where} holds no usable key among {len(fetched.skipped)}{first}",
+            skipped=fetched.skipped,
         )
     return fetched
 

@@ -341,7 +341,6 @@ class TestIDTokens:
                 {},
                 {"token_use": "id", "scope": "read:users"},
                 id="R9068-20 so is one that calls itself an ID token and has a scope",
-                marks=pytest.mark.xfail(strict=True, reason="a scope outweighs token_use"),
             ),
             row("R9068-20", "so is one without any type", {"typ": ...}, {"nonce": "n"}),
         ],

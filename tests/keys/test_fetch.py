@@ -323,7 +323,7 @@ class ConnectError(Exception):
         pytest.param(
             httpx.ProxyError("https://u:secret@proxy"), FailureKind.CONNECTION, id="a proxy that refuses"
         ),
-        pytest.param(OSError(113, "No route to host"), FailureKind.CONNECTION, id="an error of the system"),
+        pytest.param(OSError(113, "secret"), FailureKind.CONNECTION, id="an error of the system"),
         pytest.param(ConnectError("secret"), FailureKind.CLIENT, id="one with a name that we know"),
         pytest.param(RecursionError(), FailureKind.CLIENT, id="a recursion without end"),
     ],

@@ -255,6 +255,15 @@ def test_secrets_in_the_set_are_told_loudly_and_once(world: World, caplog: pytes
     assert "c2VjcmV0" not in caplog.text
 
 
+def test_secrets_are_told_of_even_if_no_key_can_be_used(world: World) -> None:
+    world.published.keys(jwk_rsa("two", d="c2VjcmV0"))
+    for _ in range(2):
+        world.clock.advance(40)
+        assert outcome(world.keys) == "KeySetUnavailable"
+    (dropped,) = world.seen(KeyDropped)
+    assert dropped.kid == "two", "F54"
+
+
 def test_no_key_id_and_several_keys(world: World) -> None:
     world.published.keys("one", "two", jwk_ec())
     assert outcome(world.keys, None, "ES256") == "ok"

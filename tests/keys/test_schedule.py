@@ -403,9 +403,19 @@ ROWS = {
         100  look x    : wait 5 miss past caches
         101  land A
         101  again x   : refuse
-        104  look y    : wait 5 miss past caches
+        104  refresh   : wait 5 manual past caches
         105  land A
-        107  look x    : refuse
+        107  look x    : wait 5 miss past caches
+    """,
+    "F67 if the last fetch failed it is 503, however young the success before it": """
+        0    look one  : wait 5 refresh
+        0    land A
+        100  look x    : wait 5 miss past caches
+        100  land A
+        102  look y    : wait 5 miss past caches
+        102  fail
+        102  again y   : unavailable 28
+        103  look z    : unavailable 27
     """,
     "a fetch that may have come from a cache is no proof to remember": """
         0    look one  : wait 5 refresh
@@ -552,6 +562,15 @@ ROWS = {
         1    refresh   : wait 5 manual past caches
         1    land A
         1    look one  : use
+    """,
+    "refresh: a success ends the pause that the issuer asked for": """
+        0    look one  : wait 5 refresh
+        0    land A
+        100  look x    : wait 5 miss past caches
+        100  fail 300
+        101  refresh   : wait 5 manual past caches
+        101  land A
+        103  look x    : wait 5 miss past caches
     """,
     "refresh: but not while two fetches hang": """
         0    refresh   : wait 5 manual past caches

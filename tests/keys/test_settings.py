@@ -114,6 +114,14 @@ def test_the_default_timing_is_the_printed_one() -> None:
         pytest.param({"jwks_url": "https://i.example", "start": "eager"}, "fail_fast", id="an unknown start"),
         pytest.param({"jwks_url": "https://i.example", "seed": {"keys": []}}, "no usable key", id="an empty seed"),
         pytest.param(
+            {"jwks_url": "https://i.example", "on_event": [print, 5]}, "on_event=5", id="a hook that is none"
+        ),
+        pytest.param(
+            {"jwks_url": "https://i.example", "seed": {}, "timing": Timing(stale_if_error=0)},
+            "Leave one out",
+            id="a seed that would never be used",
+        ),
+        pytest.param(
             {"jwks_url": "https://i.example", "seed": "/no/such/file"}, "cannot be read", id="no seed file"
         ),
     ],
@@ -121,6 +129,11 @@ def test_the_default_timing_is_the_printed_one() -> None:
 def test_impossible_settings(settings: dict, message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
         RemoteKeySet(**settings)
+
+
+def test_ignoring_what_the_issuer_forbids_is_said_loudly(caplog: pytest.LogCaptureFixture) -> None:
+    RemoteKeySet("https://i.example", timing=Timing(unsafe_ignore_no_stale=True))
+    assert "forbids" in caplog.text, "R9111-12"
 
 
 @pytest.mark.parametrize("as_file", [True, False], ids=["a file", "a mapping"])

@@ -1,0 +1,205 @@
+"""Headless Chromium, driven through a pipe by its DevTools protocol: no driver, no port, no package.
+
+Only what the tests need: open a page with headers, look at it in light and dark, hear what it fetches and
+complains about, take a picture.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import select
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+_OPTIONS = (
+    "--headless",
+    "--no-sandbox",  # root may not use the sandbox, and the only page is our own
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-default-apps",
+    "--disable-extensions",
+    "--disable-sync",
+    "--metrics-recording-only",
+    "--mute-audio",
+    "--no-first-run",
+    "--no-default-browser-check",
+    # Whatever it still wants of the internet, it finds no name for.
+    "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
+    "--remote-debugging-pipe",
+    "--window-size=1000,1400",
+)
+# It reads commands from descriptor 3 and writes to 4; what stands there already must not be in the way.
+_LAUNCH = """
+import os, sys
+for number, descriptor in enumerate([os.dup(os.dup(int(name))) for name in sys.argv[1:3]], 3):
+    os.dup2(descriptor, number)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
+
+
+def find_chromium() -> str | None:
+    """Where Chromium is; None if it is not installed."""
+    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+@contextmanager
+def chromium(program: str, *, patience: float = 60) -> Iterator[Tab]:
+    """A browser with one tab, for as long as the block lasts."""
+    to_browser, write = os.pipe()
+    read, from_browser = os.pipe()
+    with tempfile.TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True) as profile:
+        process = subprocess.Popen(
+            [
+                *(sys.executable, "-I", "-c", _LAUNCH, str(to_browser), str(from_browser), program),
+                *(*_OPTIONS, f"--user-data-dir={profile}", "about:blank"),
+            ],
+            pass_fds=(to_browser, from_browser),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        os.close(to_browser)
+        os.close(from_browser)
+        try:
+            yield Tab(_Pipe(read, write, patience))
+        finally:
+            os.close(write)  # it ends when nobody can command it any more
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            os.close(read)
+
+
+class _Pipe:
+    """Messages to the browser and from it: JSON, each ended by a null."""
+
+    def __init__(self, read: int, write: int, patience: float) -> None:
+        self._read, self._write, self._patience = read, write, patience
+        self._buffer = b""
+        self._number = 0
+        self.events: list[dict[str, Any]] = []
+
+    def call(self, method: str, session: str | None = None, /, **parameters: Any) -> Any:
+        """Send a command and wait for its result; events that come meanwhile are kept."""
+        self._number += 1
+        message: dict[str, Any] = {"id": self._number, "method": method, "params": parameters}
+        if session is not None:
+            message["sessionId"] = session
+        os.write(self._write, json.dumps(message).encode() + b"\0")
+        until = time.monotonic() + self._patience
+        while True:
+            answer = self.receive(until)
+            if answer.get("id") == self._number:
+                if "error" in answer:
+                    raise RuntimeError(f"{method}: {answer['error']['message']}")
+                return answer["result"]
+
+    def receive(self, until: float) -> dict[str, Any]:
+        """The next message, kept if it is an event."""
+        while b"\0" not in self._buffer:
+            ready, _, _ = select.select([self._read], [], [], max(0.0, until - time.monotonic()))
+            data = os.read(self._read, 1 << 16) if ready else b""
+            if not data:
+                raise RuntimeError("Chromium has ended." if ready else "Chromium does not answer.")
+            self._buffer += data
+        text, _, self._buffer = self._buffer.partition(b"\0")
+        message: dict[str, Any] = json.loads(text)
+        if "method" in message:
+            self.events.append(message)
+        return message
+
+    def wait_for(self, event: str) -> None:
+        """Wait until an event of that name has come."""
+        until = time.monotonic() + self._patience
+        while not any(message["method"] == event for message in self.events):
+            self.receive(until)
+
+
+class Tab:
+    """The one tab."""
+
+    def __init__(self, pipe: _Pipe) -> None:
+        self._pipe = pipe
+        target = pipe.call("Target.createTarget", url="about:blank")["targetId"]
+        self._session = pipe.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        for domain in ("Page", "Network", "Runtime", "Log", "Accessibility"):
+            self._call(f"{domain}.enable")
+
+    def _call(self, method: str, **parameters: Any) -> Any:
+        return self._pipe.call(method, self._session, **parameters)
+
+    def open(self, url: str, *, headers: Mapping[str, str] | None = None, scheme: str = "light") -> None:
+        """Go to a page, with these headers beside the browser's own, under a light or dark scheme."""
+        self._call("Network.setExtraHTTPHeaders", headers=dict(headers or {}))
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        self._call("Emulation.setEmulatedMedia", features=features)
+        self._pipe.events.clear()
+        self._call("Page.navigate", url=url)
+        self._pipe.wait_for("Page.loadEventFired")
+
+    def resize(self, width: int, height: int) -> None:
+        """Give the page that much room."""
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        self._call("Emulation.setDeviceMetricsOverride", **size)
+
+    def evaluate(self, expression: str) -> Any:
+        """The JSON value of a JavaScript expression."""
+        result = self._call("Runtime.evaluate", expression=expression, returnByValue=True)
+        if "exceptionDetails" in result:
+            raise RuntimeError(str(result["exceptionDetails"]))
+        return result["result"].get("value")
+
+    def _events(self, name: str) -> list[dict[str, Any]]:
+        self.evaluate("1")  # whatever was on its way has come by then
+        return [message["params"] for message in self._pipe.events if message["method"] == name]
+
+    @property
+    def requests(self) -> list[str]:
+        """The URLs that were asked for since the page was opened."""
+        return [event["request"]["url"] for event in self._events("Network.requestWillBeSent")]
+
+    @property
+    def response(self) -> dict[str, Any]:
+        """The answer that brought the page: `status`, `mimeType`, `headers`."""
+        found: dict[str, Any] = next(
+            event["response"] for event in self._events("Network.responseReceived") if event["type"] == "Document"
+        )
+        return found
+
+    @property
+    def complaints(self) -> list[str]:
+        """What stands in the console, but for the line that says that the answer was no 200."""
+        said = [event["entry"]["text"] for event in self._events("Log.entryAdded")]
+        said += [str(event["args"]) for event in self._events("Runtime.consoleAPICalled")]
+        said += [str(event["exceptionDetails"]) for event in self._events("Runtime.exceptionThrown")]
+        return [text for text in said if not text.startswith("Failed to load resource: the server responded")]
+
+    @property
+    def accessible(self) -> list[tuple[str, str]]:
+        """Role and name of everything that a screen reader is told of, in its order."""
+        nodes = self._call("Accessibility.getFullAXTree")["nodes"]
+        return [
+            (node["role"]["value"], node.get("name", {}).get("value", "")) for node in nodes if not node["ignored"]
+        ]
+
+    def picture(self, path: Path) -> Path:
+        """The whole page as a PNG."""
+        data = self._call("Page.captureScreenshot", captureBeyondViewport=True)["data"]
+        path.write_bytes(base64.b64decode(data))
+        return path
