@@ -30,6 +30,8 @@ _ACCESS_TOKEN_TYPES: Final = frozenset({"at+jwt", "application/at+jwt"})
 _PLAIN_TYPES: Final = frozenset({"jwt", "application/jwt"}) | _ACCESS_TOKEN_TYPES
 # Only ID tokens carry these (OpenID Connect Core sections 2, 3.1.3.6, 3.3.2.11).
 _ID_TOKEN_CLAIMS: Final = ("nonce", "at_hash", "c_hash", "s_hash")
+# As seconds this is the year 5138; as milliseconds it was 1973.
+_MILLISECONDS: Final = 1e11
 # Seconds: three hundred times the age of the universe. Much larger integers fit into no float.
 _MAX_DATE: Final = 10**21
 _RFC9068_CLAIMS: Final = ("iss", "exp", "aud", "sub", "client_id", "iat", "jti")
@@ -85,6 +87,8 @@ def algorithm(token: UnverifiedToken, rules: Rules, now: float) -> Finding | Non
     hint = None
     if type(alg) is str and alg in ALGORITHMS:
         hint = f"If the issuer really signs with {alg}, write Issuer(..., algorithms=({alg!r},))."
+    elif token.claims.get("typ") == "Refresh":
+        hint = "This is a refresh token of Keycloak, which only Keycloak reads: send the access token."
     elif type(alg) is str and alg.startswith("HS"):
         hint = cure(Code.ALGORITHM_NOT_ALLOWED, rules.issuer)
     return Finding(
@@ -126,6 +130,7 @@ def token_type(token: UnverifiedToken, rules: Rules, now: float) -> Finding | No
         f"The token says typ {show(typ)}; an access token here has typ {expected}.",
         expected=expected,
         found=typ,
+        hint=cure(Code.WRONG_TYPE, rules.issuer),
     )
 
 
@@ -144,14 +149,15 @@ def wrong_issuer(token: UnverifiedToken, expected: Sequence[str]) -> Finding:
     """The finding for a token that comes from none of the expected issuers."""
     found = token.claims.get("iss")
     if found is None:
-        return Finding(Code.MISSING_CLAIM, "The token has no issuer (iss).", "iss", list(expected), found)
+        hint = "Access tokens name their issuer (RFC 9068): ask the issuer for one."
+        return Finding(Code.MISSING_CLAIM, "The token has no issuer (iss).", "iss", list(expected), found, hint)
     return Finding(
         Code.WRONG_ISSUER,
         f"The token comes from {show(found)}; accepted: {', '.join(map(repr, expected))}.",
         "iss",
         list(expected),
         found,
-        issuer_hint(found, expected),
+        issuer_hint(token.claims, expected),
     )
 
 
@@ -208,6 +214,7 @@ def _number(claims: Mapping[str, Any], name: str) -> float | Finding | None:
         name,
         "a number",
         value,
+        f"Let the issuer write {name!r} as a number of seconds since 1970, without quotes (RFC 7519 section 2).",
     )
 
 
@@ -222,6 +229,7 @@ def expiry(token: UnverifiedToken, rules: Rules, now: float) -> Finding | None:
             "The token has no expiry (exp), so it would be good for ever.",
             "exp",
             "a number",
+            hint="Let the issuer write exp; minutes to hours from now are usual for access tokens.",
         )
     if now < exp + rules.leeway:
         return None
@@ -231,6 +239,7 @@ def expiry(token: UnverifiedToken, rules: Rules, now: float) -> Finding | None:
         "exp",
         now,
         exp,
+        "The client has to get a new token, as with its refresh token.",
     )
 
 
@@ -257,7 +266,9 @@ def issued_at(token: UnverifiedToken, rules: Rules, now: float) -> Finding | Non
         "iat",
         now,
         iat,
-        "Compare the clocks of this machine and of the issuer; leeway= allows a few seconds.",
+        "The times are milliseconds; a JWT has seconds (RFC 7519 section 2)."
+        if iat > _MILLISECONDS
+        else "Compare the clocks of this machine and of the issuer; leeway= allows a few seconds.",
     )
 
 
@@ -310,6 +321,7 @@ def string_claims(token: UnverifiedToken, rules: Rules, now: float) -> Finding |
                 name,
                 "a string",
                 claims[name],
+                f"Let the issuer write {name!r} as a string (RFC 7519, RFC 9068).",
             )
     return None
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 from .errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 _TYPE_NAMES: Final = {
     bool: "a boolean",
@@ -220,15 +220,15 @@ def _member(element: dict[str, Any]) -> Any:
 _PLAIN: Final = Claim("scope")
 _ABSENT: Final = Reading(_NOTHING, "is not in the token")
 
-# How far `find_scope` looks: a denial must stay cheap whatever a token holds.
+# How far `other_claims` looks.
 _SEARCH_DEPTH: Final = 4
 _SEARCH_CLAIMS: Final = 64
 
 
-def find_scope(claims: Mapping[str, Any], scope: str, besides: Sequence[ClaimName]) -> ClaimName | None:
-    """Where else in the token a scope stands, for the person who looks for it in the wrong claim.
+def other_claims(claims: Mapping[str, Any], besides: Sequence[ClaimName]) -> Iterator[tuple[ClaimName, Any]]:
+    """The claims that may hold scopes besides those that are read, the outermost first.
 
-    Looks at no more than 64 claims and 4 levels deep, the outermost first.
+    Looks at no more than 64 claims and 4 levels deep: a denial must stay cheap whatever a token holds.
     """
     names = [claim.name if isinstance(claim, Claim) else claim for claim in besides]
     level: list[tuple[tuple[str, ...], Mapping[str, Any]]] = [((), claims)]
@@ -239,11 +239,18 @@ def find_scope(claims: Mapping[str, Any], scope: str, besides: Sequence[ClaimNam
             for key, value in members.items():
                 looked += 1
                 if looked > _SEARCH_CLAIMS:
-                    return None
+                    return
                 here: ClaimName = (*path, key) if path else key
                 if isinstance(value, dict):
                     deeper.append(((*path, key), value))
-                elif here not in names and scope in read_scopes(claims, here).granted:
-                    return here
+                elif here not in names and isinstance(value, (str, list)):
+                    yield here, value
         level = deeper
+
+
+def find_scope(claims: Mapping[str, Any], scope: str, besides: Sequence[ClaimName]) -> ClaimName | None:
+    """Where else in the token a scope stands, for the person who looks for it in the wrong claim."""
+    for claim, _ in other_claims(claims, besides):
+        if scope in read_scopes(claims, claim).granted:
+            return claim
     return None

@@ -129,6 +129,19 @@ _CURES: Final[Mapping[tuple[Code, Vendor | None], str]] = {
         "Send Cognito's access token (token_use: access), not the ID token. An access token has no `aud`; its app "
         "client stands in `client_id`."
     ),
+    (Code.WRONG_TYPE, None): "Send the access token; this is another kind of JWT of that issuer.",
+    (Code.WRONG_TYPE, "okta"): (
+        "Use a custom authorization server of Okta, such as /oauth2/default: tokens of the org server "
+        "are meant for Okta's own APIs. Of other kinds of JWT, send the access token."
+    ),
+    (Code.KEY_UNKNOWN, None): (
+        "Check that the token comes from the issuer that this API trusts, not from another environment of it; "
+        "`jwtauthz doctor` lists the keys that the issuer publishes."
+    ),
+    (Code.REFUSED_BY_CHECK, None): (
+        "The check is a function of this application: look there, or let it return a Decision with a finding that "
+        "says more."
+    ),
     (Code.ALGORITHM_NOT_ALLOWED, None): (
         "The token is signed with a shared secret. Set the signing algorithm of the API to RS256 at the issuer; "
         "an API that takes keys from a JWKS must never take HMAC."

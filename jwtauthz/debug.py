@@ -15,7 +15,8 @@ logger = logging.getLogger("jwtauthz")
 
 TO_ANYBODY: Final = "unsafe_show_claims_to_anybody"
 # Where one of these stands, somebody else is behind the connection from this machine.
-_FORWARDING: Final = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
+_FORWARDING: Final = ("forwarded", "via", "x-real-ip", "x-client-ip", "x-cluster-client-ip", "true-client-ip")
+_FORWARDING_PREFIXES: Final = ("x-forwarded-", "x-original-", "x-envoy-", "cf-")
 
 
 class Debug:
@@ -42,7 +43,7 @@ class Debug:
             return False
         if self._setting == TO_ANYBODY:
             return True
-        return _is_this_machine(request.client) and not any(name in request.headers for name in _FORWARDING)
+        return _is_this_machine(request.client) and not any(map(_is_of_a_proxy, request.headers))
 
 
 def _is_this_machine(client: str | None) -> bool:
@@ -52,6 +53,23 @@ def _is_this_machine(client: str | None) -> bool:
         return False
 
 
+def _is_of_a_proxy(header: str) -> bool:
+    name = header.lower()
+    return name in _FORWARDING or name.startswith(_FORWARDING_PREFIXES)
+
+
 def wants_page(request: Request) -> bool:
-    """Whether a browser asks, which reads HTML before anything else."""
-    return "text/html" in request.headers.get("accept", "")
+    """Whether a browser asks, which reads HTML before JSON (RFC 9110 section 12.5.1)."""
+    weights = {}
+    for part in request.headers.get("accept", "").lower().split(","):
+        media_type, *parameters = (piece.strip() for piece in part.split(";"))
+        weights[media_type] = next((_weight(each) for each in parameters if each.startswith("q=")), 1.0)
+    html = weights.get("text/html", 0.0)
+    return html > 0 and html >= weights.get("application/json", 0.0)
+
+
+def _weight(parameter: str) -> float:
+    try:
+        return float(parameter.removeprefix("q="))
+    except ValueError:
+        return 0.0

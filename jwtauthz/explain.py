@@ -51,7 +51,7 @@ class Explanation:
     Attributes:
         allowed: whether the request is let in.
         status: 200, or the status of the denial.
-        finding: what decided against it; None if it is let in.
+        finding: what decided against it; None if nothing did. A shadow policy may say no and let it in.
         findings: everything that speaks against it, the deciding one first.
         steps: all checks, in the order in which they decide.
         required: what the operation needs, as JSON.
@@ -130,8 +130,11 @@ _MARKS: Final[Mapping[Verdict, str]] = {"passed": "✓", "failed": "✗", "not r
 
 
 def _lines(explanation: Explanation) -> Iterator[str]:
-    if explanation.allowed:
+    if explanation.allowed and explanation.finding is None:
         yield "ALLOWED"
+    elif explanation.allowed and explanation.finding is not None:
+        yield f"ALLOWED, though the shadow policy says no: {explanation.finding.code}"
+        yield f"  why   {explanation.finding.detail}"
     elif explanation.finding is not None:
         yield f"DENIED {explanation.status} {explanation.finding.code}"
         yield f"  why   {explanation.finding.detail}"

@@ -50,11 +50,12 @@ _MARKS: Final = {"passed": "✓ passed", "failed": "✗ failed", "not reached": 
 
 def page(explanation: Explanation) -> str:
     """The page. Everything that comes from a token is escaped."""
-    title = (
-        "The request is let in"
-        if explanation.finding is None
-        else f"Denied: {explanation.status} {explanation.finding.code}"
-    )
+    if explanation.finding is None:
+        title = "The request is let in"
+    elif explanation.allowed:
+        title = f"Let in, though the shadow policy says no: {explanation.finding.code}"
+    else:
+        title = f"Denied: {explanation.status} {explanation.finding.code}"
     parts = [
         '<!doctype html><html lang="en"><head><meta charset="utf-8">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from .claims import show_claim
+from .claims import printable, show_claim
 from .errors import Code, Finding
 from .explain import Explanation, Step, denial_findings, missing_scopes, shown_claims
 from .request import bearer_token
+from .requirements import Shadow
 
 if TYPE_CHECKING:
+    from .claims import ClaimName
     from .decision import Requirement
     from .errors import AccessDenied
     from .request import Request
@@ -35,6 +38,8 @@ def explanation(
     steps = [Step("credentials", "credentials", "passed")]
     examined = verifier.examine(text, now)
     steps += examined.steps
+    if denied is not None:
+        _see_to_it(steps, denied)
     token = _token(examined, verifier)
     steps.append(_policy_step(needed, denied, token, request, now, verified=examined.verified))
     return _explanation(denied, needed, steps, token, verified=examined.verified)
@@ -51,18 +56,62 @@ def _explanation(
     findings = denial_findings(denied, steps)
     reads = needed.claims_read(token.scopes_from) if token is not None else ()
     return Explanation(
-        allowed=denied is None,
-        status=200 if denied is None else denied.status,
+        allowed=denied is None or _is_only_tried_out(needed, denied),
+        status=200 if denied is None or _is_only_tried_out(needed, denied) else denied.status,
         finding=None if denied is None else denied.finding,
         findings=findings,
         steps=tuple(steps),
         required=tuple(needed.describe()),
         reads=tuple(map(show_claim, reads)),
-        granted=tuple(sorted({scope for claim in reads for scope in token.granted(claim)})) if token else (),
+        granted=_granted(reads, token) if token else (),
         missing=missing_scopes(findings),
         claims=shown_claims(token.claims) if token else {},
         verified=verified,
     )
+
+
+def _is_of_policy(denied: AccessDenied) -> bool:
+    """Whether the policy denied, and not a check of the token."""
+    return denied.status == 403 or denied.finding.code in {Code.CHECK_FAILED, Code.AUTHENTICATION_TOO_WEAK}
+
+
+def _is_only_tried_out(needed: Requirement, denied: AccessDenied) -> bool:
+    return isinstance(needed, Shadow) and _is_of_policy(denied)
+
+
+def _see_to_it(steps: list[Step], denied: AccessDenied) -> None:
+    """Let the step that decided be one that failed, though it might not fail now.
+
+    Keys may have come or gone since, and whether a token is revoked is not asked again.
+    """
+    finding = denied.finding
+    name, title = _STEP_OF.get(finding.code, ("", ""))
+    if not name:
+        return
+    failed = Step(name, title, "failed", verified=name == "revocation", finding=finding)
+    for number, step in enumerate(steps):
+        if step.name == name:
+            steps[number] = replace(failed, found=step.found)
+            return
+    steps.append(failed)
+
+
+_STEP_OF = {
+    Code.KEYS_UNAVAILABLE: ("key", "key that its issuer lists"),
+    Code.KEY_UNKNOWN: ("key", "key that its issuer lists"),
+    Code.BAD_SIGNATURE: ("signature", "signature"),
+    Code.REVOKED: ("revocation", "not revoked"),
+    Code.REVOCATION_UNAVAILABLE: ("revocation", "not revoked"),
+}
+_MAX_GRANTED = 40
+
+
+def _granted(reads: tuple[ClaimName, ...], token: VerifiedToken) -> tuple[str, ...]:
+    """What the claims grant, for people: escaped, sorted, not too many."""
+    granted = sorted({scope for claim in reads for scope in token.granted(claim)})
+    shown = [printable(scope, 100) for scope in granted[:_MAX_GRANTED]]
+    more = len(granted) - len(shown)
+    return (*shown, f"… and {more} more") if more > 0 else tuple(shown)
 
 
 def _unread() -> Step:
@@ -88,7 +137,7 @@ def _policy_step(
 ) -> Step:
     if denied is None:
         return Step("policy", _POLICY, "passed", verified=True)
-    if denied.status == 403 or denied.finding.code in {Code.CHECK_FAILED, Code.AUTHENTICATION_TOO_WEAK}:
+    if _is_of_policy(denied):
         return Step("policy", _POLICY, "failed", verified=True, finding=denied.finding)
     scopes = needed.without_functions()
     if token is None or scopes is None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from .claims import MISSING, find_scope, lookup, printable, show_claim
+from .claims import MISSING, find_scope, lookup, other_claims, printable, show_claim
 from .cures import cure
 from .errors import Code, Finding
 
@@ -50,16 +50,9 @@ def missing_scope(token: VerifiedToken, scope: str, claim: ClaimName | None) -> 
             f"stands in `{show_claim(elsewhere)}`; this route reads {reads}.",
             f"write claim={literal}.",
         )
-    for name in granted:
-        if name.lower() == scope.lower():
-            return finding(
-                Code.SCOPE_DIFFERS_IN_CASE,
-                f"is needed; {reads} holds `{printable(name)}`. Scopes are compared letter by letter.",
-                f'write requires("{printable(name)}"), or rename it at the issuer.',
-            )
-    glued = _glued(token, scope, sources)
-    if glued is not None:
-        return finding(*glued)
+    near = _near_miss(token, scope, sources)
+    if near is not None:
+        return finding(*near)
     for name in granted:
         if _is_part(name, scope):
             return finding(
@@ -93,22 +86,41 @@ def _is_there(token: VerifiedToken, claim: ClaimName) -> bool:
     return lookup(token.claims, claim) is not MISSING
 
 
-def _glued(token: VerifiedToken, scope: str, sources: Sequence[ClaimName]) -> tuple[Code, str, str] | None:
-    """Whether the scope stands in the right claim, joined to others by something that separates nothing."""
-    for source in sources:
-        for text in _texts(lookup(token.claims, source)):
-            if scope in _COMMA.split(text):
-                return (
-                    Code.SCOPE_COMMA_JOINED,
-                    f"is joined to others in `{show_claim(source)}`: `{printable(text)}`.",
-                    _SPACES,
-                )
-            if scope in _OTHER_SEPARATORS.split(text):
-                return (
-                    Code.SCOPE_OTHER_SEPARATOR,
-                    f"stands in `{show_claim(source)}` with another separator than a space: `{printable(text)}`.",
-                    _SPACES,
-                )
+def _near_miss(token: VerifiedToken, scope: str, sources: Sequence[ClaimName]) -> tuple[Code, str, str] | None:
+    """Whether the scope stands there in other letters or glued to others; in the claims that are read, or else."""
+    read = [(source, lookup(token.claims, source)) for source in sources]
+    for claim, value in (*read, *other_claims(token.claims, sources)):
+        for text in _texts(value):
+            found = _near(text, scope, f"`{show_claim(claim)}`")
+            if found is not None:
+                return found
+    return None
+
+
+def _near(text: str, scope: str, claim: str) -> tuple[Code, str, str] | None:
+    shown = f"`{printable(text)}`"
+    if scope in _COMMA.split(text) and "," in text:
+        return Code.SCOPE_COMMA_JOINED, f"is joined to others in {claim}: {shown}.", _SPACES
+    if text.startswith("[") and f'"{scope}"' in text:
+        return (
+            Code.SCOPE_OTHER_SEPARATOR,
+            f"stands in {claim} in a list that was turned into a string: {shown}.",
+            _SPACES,
+        )
+    if scope not in text.split(" ") and scope in _OTHER_SEPARATORS.split(text):
+        return (
+            Code.SCOPE_OTHER_SEPARATOR,
+            f"stands in {claim} with another separator than a space: {shown}.",
+            _SPACES,
+        )
+    for name in text.split(" "):
+        if name.lower() == scope.lower() and name != scope:
+            detail = f"is needed; {claim} holds `{printable(name)}`. Scopes are compared letter by letter."
+            return (
+                Code.SCOPE_DIFFERS_IN_CASE,
+                detail,
+                f'write requires("{printable(name)}"), or rename it at the issuer.',
+            )
     return None
 
 
@@ -120,7 +132,10 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def _is_part(held: str, needed: str) -> bool:
-    """Whether one name is the other with something before or behind it: `read` and `read:users`."""
+    """Whether one name is the other with something before or behind it: `read` and `read:users`, `read:*`."""
+    for wild, plain in ((held, needed), (needed, held)):
+        if wild.endswith("*") and plain.startswith(wild[:-1]):
+            return True
     longer, shorter = (held, needed) if len(held) > len(needed) else (needed, held)
     if not shorter or len(longer) == len(shorter):
         return False
@@ -128,4 +143,4 @@ def _is_part(held: str, needed: str) -> bool:
         return longer[len(shorter)] in _NAME_SEPARATORS or shorter[-1] in _NAME_SEPARATORS
     if longer.endswith(shorter):
         return longer[-len(shorter) - 1] in _NAME_SEPARATORS
-    return needed.endswith("*") and held.startswith(needed[:-1])
+    return False

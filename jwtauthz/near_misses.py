@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from .claims import printable
 from .cures import vendor_of
@@ -14,15 +14,21 @@ if TYPE_CHECKING:
 _MICROSOFT_GRAPH = ("00000003-0000-0000-c000-000000000000", "https://graph.microsoft.com")
 
 
-def issuer_hint(found: object, expected: Iterable[str]) -> str | None:
+_GRAPH = "This is a token for Microsoft Graph, which nobody else can check; ask for scope=api://<API>/<scope>."
+
+
+def issuer_hint(claims: Mapping[str, Any], expected: Iterable[str]) -> str | None:
     """What to do about an issuer that is not one of those expected."""
+    found = claims.get("iss")
     if not isinstance(found, str):
         return None
+    if claims.get("aud") in _MICROSOFT_GRAPH:
+        return _GRAPH
     for url in expected:
         if found.rstrip("/") == url.rstrip("/"):
-            return f"They differ by the slash at the end. Write issuer='{printable(found)}', as the token does."
+            return f"They differ by the last slash. Write issuer='{printable(found)}', as the token does."
         if found.lower() == url.lower():
-            return f"They differ in upper and lower case. Write issuer='{printable(found)}', as the token does."
+            return f"They differ in case. Write issuer='{printable(found)}', as the token does."
         if _without_scheme(found) == _without_scheme(url):
             return "They differ by http and https. Ask for tokens at the https URL of the issuer."
         hint = _other_name(found, url)
@@ -34,11 +40,16 @@ def issuer_hint(found: object, expected: Iterable[str]) -> str | None:
 def _other_name(found: str, expected: str) -> str | None:
     """Whether both may be the same issuer by two of its names."""
     vendors = vendor_of(found), vendor_of(expected)
-    if vendors == ("entra", "entra"):
+    if vendors == ("entra", "entra") and _host(found) != _host(expected):
         return (
             "Entra ID names itself https://sts.windows.net/<tenant>/ in tokens of version 1 and "
             "https://login.microsoftonline.com/<tenant>/v2.0 in those of version 2. Set "
             "requestedAccessTokenVersion to 2 in the manifest of the API, or write the issuer as the token does."
+        )
+    if _path(found) == _path(expected) != "" and vendors[0] == vendors[1]:
+        return (
+            "They differ by the host alone. If it is one issuer: it names the host that it was asked at, so give "
+            "it one public URL for everybody (KC_HOSTNAME at Keycloak)."
         )
     if vendors[0] is not None and vendors[0] == vendors[1]:
         return f"Both are at {vendors[0]}, but not the same tenant or server."
@@ -61,6 +72,13 @@ def audience_hint(claims: Mapping[str, Any], expected: Iterable[str]) -> str:
                 return f"They differ by the last slash. Write audience='{printable(audience)}', as the token does."
             if audience.lower() == wanted.lower():
                 return f"They differ in case. Write audience='{printable(audience)}', as the token does."
+            if audience == f"api://{wanted}":
+                return f"They differ by api://. Write audience='{printable(audience)}', as the token does."
+    if value is None and vendor_of(str(claims.get("iss", ""))) == "cognito":
+        return (
+            "Cognito's access tokens have no audience; their app client stands in client_id. "
+            "Write Issuer.cognito(region, user_pool_id), and the ID of the app client as audience=."
+        )
     ask = f"Ask the issuer for a token for this API: audience (or resource) {accepted[0]!r}."
     for audience in found:
         special = _well_known(audience, claims)
@@ -76,7 +94,7 @@ def _well_known(audience: str, claims: Mapping[str, Any]) -> str | None:
     if audience.endswith("/userinfo"):
         return "This token is for the issuer's own /userinfo: no API was asked for."
     if audience in _MICROSOFT_GRAPH:
-        return "This is a token for Microsoft Graph, which nobody else can check; use scope=api://<API>/<scope>."
+        return _GRAPH
     if audience == "account" and vendor_of(str(claims.get("iss", ""))) == "keycloak":
         return "`account` is Keycloak's own client: add a mapper of type Audience for this API to a client scope."
     if audience in (claims.get("client_id"), claims.get("azp")):
@@ -84,9 +102,23 @@ def _well_known(audience: str, claims: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _without_scheme(url: str) -> str:
+def _parts(url: str) -> SplitResult | None:
     try:
-        parts = urlsplit(url)
+        return urlsplit(url)
     except ValueError:
-        return url
-    return f"{parts.netloc}{parts.path}" if parts.scheme in {"http", "https"} else url
+        return None
+
+
+def _without_scheme(url: str) -> str:
+    parts = _parts(url)
+    return f"{parts.netloc}{parts.path}" if parts and parts.scheme in {"http", "https"} else url
+
+
+def _host(url: str) -> str:
+    parts = _parts(url)
+    return (parts.hostname or "") if parts else ""
+
+
+def _path(url: str) -> str:
+    parts = _parts(url)
+    return parts.path.strip("/") if parts else ""

@@ -91,7 +91,11 @@ def bearer_token(authorization: tuple[str, ...]) -> str | Finding:
     if not authorization:
         return _NOTHING_SENT
     if len(authorization) > 1:
-        return Finding(Code.REPEATED_CREDENTIALS, f"The request has {len(authorization)} Authorization headers.")
+        return Finding(
+            Code.REPEATED_CREDENTIALS,
+            f"The request has {len(authorization)} Authorization headers.",
+            hint=_SEND_ONE,
+        )
     header = authorization[0].strip(" \t")
     if len(header) > _MAX_AUTHORIZATION:
         return Finding(
@@ -100,24 +104,34 @@ def bearer_token(authorization: tuple[str, ...]) -> str | Finding:
         )
     scheme, _, token = header.partition(" ")
     if "," in header and ("bearer " in header.partition(",")[2].lower()):
-        return Finding(Code.REPEATED_CREDENTIALS, "The Authorization header holds several credentials.")
+        return Finding(
+            Code.REPEATED_CREDENTIALS, "The Authorization header holds several credentials.", hint=_SEND_ONE
+        )
     if scheme.lower() != _SCHEME:
         return _other_scheme(scheme)
     token = token.lstrip(" ")
     if not token:
-        return Finding(Code.MALFORMED_CREDENTIALS, "The Authorization header says Bearer and nothing after it.")
-    if " " in token or "," in token or "\t" in token:
-        twice = token.lower().startswith("bearer ")
         return Finding(
             Code.MALFORMED_CREDENTIALS,
-            "The word Bearer stands there twice."
-            if twice
-            else "More than one token stands after the word Bearer.",
-            hint="The token already begins with Bearer, or the client adds it too: write it once."
-            if twice
-            else None,
+            "The Authorization header says Bearer and nothing after it.",
+            hint="The client sent the request before it had a token: let it wait for the access token.",
         )
+    if " " in token or "," in token or "\t" in token:
+        return _more_than_a_token(token)
     return token
+
+
+def _more_than_a_token(text: str) -> Finding:
+    """What stands after the word Bearer when it is not one token."""
+    if text.lower().startswith("bearer "):
+        detail = "The word Bearer stands there twice."
+        hint: str | None = "The token already begins with Bearer, or the client adds it too: write it once."
+    elif text.startswith("[object "):
+        detail = "The words [object Object] stand where the token should."
+        hint = "The client made text of a whole object: send the string in it that is the access token."
+    else:
+        detail, hint = "More than one token stands after the word Bearer.", None
+    return Finding(Code.MALFORMED_CREDENTIALS, detail, hint=hint)
 
 
 def _other_scheme(scheme: str) -> Finding:
@@ -128,17 +142,20 @@ def _other_scheme(scheme: str) -> Finding:
         return Finding(
             Code.MISSING_SCHEME,
             "The Authorization header holds a token without the word Bearer and a space before it.",
-            hint="Send Authorization: Bearer <access token>.",
+            hint=_SEND,
         )
+    quoted = scheme[0] in "\"'"
     return Finding(
         Code.NO_CREDENTIALS,
         "The Authorization header uses another scheme than Bearer.",
-        hint="Send Authorization: Bearer <access token>.",
+        hint="Quotes stand around the header; send it without." if quoted else _SEND,
     )
 
 
+_SEND: Final = "Send Authorization: Bearer <access token>."
+_SEND_ONE: Final = "The client, or a proxy on the way, adds the header twice: send one."
 _NOTHING_SENT: Final = Finding(
     Code.NO_CREDENTIALS,
     "The request has no Authorization header.",
-    hint="Send Authorization: Bearer <access token>.",
+    hint=_SEND,
 )

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .claims import Claim, is_scope
+from .cures import cure
 from .decision import ALLOWED, Decision, Description, Requirement, unique
 from .errors import Code, Finding
 from .missing_scope import missing_scope
@@ -294,7 +295,9 @@ class Check(Requirement):
         if inspect.iscoroutine(result):
             result.close()
         said = "" if result is False else f", for it returned {type(result).__name__} and not True"
-        finding = Finding(Code.REFUSED_BY_CHECK, f"The check {self._name} said no{said}.")
+        finding = Finding(
+            Code.REFUSED_BY_CHECK, f"The check {self._name} said no{said}.", hint=cure(Code.REFUSED_BY_CHECK)
+        )
         return Decision(allowed=False, findings=(finding,))
 
     def _sound(self, decision: Decision) -> Decision:

@@ -221,20 +221,18 @@ class ResourceServer:
 
         Takes the arguments of `authorize`, and decides as it does; it neither raises the denial nor logs it.
         """
-        asked, needed = _asked(request), _requirement(needs, claim)
-        now = self._clock()
+        asked, needed, now = _asked(request), _requirement(needs, claim), self._clock()
         try:
-            self._authorize(asked, needed, optional=False, now=now)
+            self._authorize(asked, _enforced(needed), optional=False, now=now)
         except AccessDenied as denied:
             return explanation(self.verifier, asked, needed, denied, now)
         return explanation(self.verifier, asked, needed, None, now)
 
     async def aexplain(self, request: Request | str | None, *needs: object, claim: object = None) -> Explanation:
         """As `explain`, for asyncio and trio."""
-        asked, needed = _asked(request), _requirement(needs, claim)
-        now = self._clock()
+        asked, needed, now = _asked(request), _requirement(needs, claim), self._clock()
         try:
-            await self._aauthorize(asked, needed, optional=False, now=now)
+            await self._aauthorize(asked, _enforced(needed), optional=False, now=now)
         except AccessDenied as denied:
             return explanation(self.verifier, asked, needed, denied, now)
         return explanation(self.verifier, asked, needed, None, now)
@@ -411,6 +409,11 @@ class ResourceServer:
 
 def _denied_by(finding: Finding) -> Decision:
     return Decision(allowed=False, findings=(finding,))
+
+
+def _enforced(needed: Requirement) -> Requirement:
+    """What a shadow policy would ask if it were none."""
+    return needed.requirement if isinstance(needed, Shadow) else needed
 
 
 def _asked(request: Request | str | None) -> Request:

@@ -199,14 +199,13 @@ def _malformed(why: str, text: str = "") -> Finding:
 
 
 # What a client sends that had no token yet, by the language it is written in.
-_NO_TOKENS: Final = frozenset(
-    {"undefined", "null", "none", "nil", "nan", "true", "false", "[object", "{token}", "token"}
-)
+_MAX_PLACEHOLDER: Final = 40
+_NO_TOKENS: Final = frozenset({"undefined", "null", "none", "nil", "nan", "true", "false", "token"})
 
 
 def _not_three_parts(text: str) -> Finding:
     """What a token is that has not the three parts of a signed JWT."""
-    if text.strip("\"'").lower() in _NO_TOKENS:
+    if text.strip("\"'").lower() in _NO_TOKENS or (text[0] in "$<{%" and len(text) < _MAX_PLACEHOLDER):
         return Finding(
             Code.MALFORMED_TOKEN,
             f"The word {text!r} stands where the token should.",
@@ -223,7 +222,10 @@ def _not_three_parts(text: str) -> Finding:
             Code.OPAQUE_TOKEN,
             "The token has no dots: it is opaque (a reference), not a JWT.",
         )
-    return _malformed(f"it has {parts} parts where a signed JWT has three")
+    return replace(
+        _malformed(f"it has {parts} parts where a signed JWT has three"),
+        hint="A part of it got lost, or came along: copy the token as a whole.",
+    )
 
 
 class ReadOnlyDict(dict[str, Any]):

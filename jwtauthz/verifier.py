@@ -150,7 +150,7 @@ class Verifier:
     ) -> VerifiedToken | Finding:
         token = parse(text, self._headers)
         if isinstance(token, Finding):
-            return self._with_cure(token)
+            return self._with_cure(token, text)
         issuer = token.claims.get("iss")
         trusted = self._trusted.get(issuer) if type(issuer) is str else None
         if trusted is None:
@@ -191,7 +191,7 @@ class Verifier:
         """
         token = parse(text, {})
         if isinstance(token, Finding):
-            token = self._with_cure(token)
+            token = self._with_cure(token, text)
             return Examination(None, (Step("form", _FORM, "failed", finding=token),))
         steps = [Step("form", _FORM, "passed")]
         issuer = token.claims.get("iss")
@@ -234,7 +234,7 @@ class Verifier:
         )
 
     def _key_unknown(self, token: UnverifiedToken, trusted: _Trusted, unknown: KeyUnknown) -> Finding:
-        hint = None
+        hint = cure(Code.KEY_UNKNOWN, trusted.issuer.url)
         for other in self._trusted.values():
             if other is not trusted and _lists(other, token):
                 hint = (
@@ -243,9 +243,14 @@ class Verifier:
                 )
         return Finding(Code.KEY_UNKNOWN, str(unknown), "kid", None, token.header.key_id, hint)
 
-    def _with_cure(self, finding: Finding) -> Finding:
+    def _with_cure(self, finding: Finding, text: str) -> Finding:
         """A finding about something that is no JWT, with what to do at the issuer it likely comes from."""
         issuer = next(iter(self._trusted)) if len(self._trusted) == 1 else ""
+        if text.startswith("ya29."):  # how Google's access tokens begin
+            finding, issuer = (
+                replace(finding, code=Code.OPAQUE_TOKEN, detail=_GOOGLE),
+                "https://accounts.google.com",
+            )
         hint = finding.hint or cure(finding.code, issuer)
         return replace(finding, hint=hint)
 
@@ -281,7 +286,7 @@ def _key_step(token: UnverifiedToken, trusted: _Trusted, *, known: bool) -> tupl
     try:
         found = trusted.issuer.key_set.find(token.header.key_id, token.header.algorithm, after=_WAIT_FOR_NOTHING)
     except KeyUnknown as unknown:
-        finding = Finding(Code.KEY_UNKNOWN, str(unknown), "kid")
+        finding = Finding(Code.KEY_UNKNOWN, str(unknown), "kid", hint=cure(Code.KEY_UNKNOWN, trusted.issuer.url))
         return Step("key", _KEY, "failed", found=kid, finding=finding), signature
     except KeySetUnavailable as unavailable:
         finding = Finding(Code.KEYS_UNAVAILABLE, str(unavailable))
@@ -308,6 +313,7 @@ def _signing_key(token: UnverifiedToken, found: Found) -> Key | None:
     return None
 
 
+_GOOGLE: Final = "The token is an opaque access token of Google."
 _FORM: Final = "well-formed JWT"
 _KEY: Final = "key that its issuer lists"
 _SIGNATURE: Final = "signature"

@@ -12,13 +12,13 @@ import httpx
 
 from jwtauthz import ConfigurationError, KeySet
 from jwtauthz.issuer import audiences, issuer_url
+from jwtauthz.keys.discovery import metadata_urls
 from jwtauthz.keys.timing import Timing
 from jwtauthz.token import json_object
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Generator, Iterator, Mapping
 
-_DISCOVERY = "/.well-known/openid-configuration"
 _MAX_CLOCK_DIFFERENCE = 5.0
 _MAX_DOCUMENT = 256 * 1024
 
@@ -73,9 +73,11 @@ def _get(client: httpx.Client, url: str) -> tuple[httpx.Response, Mapping[str, A
         return f"{url} can't be fetched: {type(error).__name__}: {error}"
 
 
-def _metadata(client: httpx.Client, issuer: str) -> Any:
-    url = issuer.rstrip("/") + _DISCOVERY
-    got = _get(client, url)
+def _metadata(client: httpx.Client, issuer: str) -> Generator[Line, None, Mapping[str, Any] | None]:
+    for url in metadata_urls(issuer):
+        got = _get(client, url)
+        if not isinstance(got, str) and got[0].status_code == 200:
+            break
     if isinstance(got, str):
         yield Line(False, "discovery", got, "check the URL, name resolution, proxy and certificate authority")
         return None
@@ -135,10 +137,10 @@ def _keys(client: httpx.Client, url: str, algorithms: tuple[str, ...]) -> Iterat
         return
     cached = response.headers.get("Cache-Control", "no Cache-Control")
     yield Line(True, "JWKS", f"{url}: {len(keys.keys)} usable keys ({cached})")
+    fitting = [key for key in keys.keys if any(key.fits(name) for name in algorithms)]
     for key in keys.keys:
-        fits = [name for name in algorithms if key.fits(name)]
         yield Line(
-            bool(fits),
+            key in fitting or bool(fitting),
             "key",
             f"{key.kid or 'without kid'}: {key.kty} {key.crv or f'{key.bits} bits'}, alg {key.alg or 'not said'}",
             f"its tokens will not be accepted; allow them by algorithms=({(key.alg or 'its algorithm')!r},)",

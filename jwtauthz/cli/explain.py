@@ -29,7 +29,10 @@ _COLOURS = {"✓": "green", "✗": "bold red", "·": "dim"}
 def read_token(argument: str | None) -> str:
     """The token from where it was put: the argument, standard input (`-`), or the environment."""
     if argument == "-":
-        text = sys.stdin.read()
+        # Whatever a shell has written; what is no token is for the explanation to say.
+        text = sys.stdin.buffer.read().decode("utf-8-sig", "replace")
+        if not text.strip():
+            raise click.UsageError("There is no token. Standard input is empty.")
     elif argument is not None:
         text = argument
     else:
@@ -79,6 +82,8 @@ def make_server(options: Mapping[str, Any]) -> ResourceServer:
 
 def make_requirement(scopes: tuple[str, ...], claim: tuple[str, ...], *, one_of_them: bool) -> Requirement:
     """What `--require`, `--claim` and `--any` ask for; any valid token will do without them."""
+    if not scopes and (claim or one_of_them):
+        raise click.UsageError("--claim and --any are about scopes: name one with --require.")
     if not scopes:
         return authenticated()
     source = None if not claim else claim[0] if len(claim) == 1 else claim

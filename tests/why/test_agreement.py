@@ -251,7 +251,6 @@ def test_of_any_header(mint, keys, header):
     check_forms(explained, "")
 
 
-@pytest.mark.xfail(strict=True, reason="granted scopes are shown as they stand in the token")
 @often(150)
 @given(scope=TEXTS, permissions=st.lists(TEXTS, max_size=3), name=TEXTS, needs=NEEDS)
 @example("x", ["\x1b[2J", "\nALLOWED"], "x", (any_of("read:users", "admin", claim="permissions"),))
@@ -299,7 +298,6 @@ def test_keys_that_are_out_of_reach_are_no_verdict_on_the_token(unreachable):
     assert not explained.verified
 
 
-@pytest.mark.xfail(strict=True, reason="the steps are those of the moment in which somebody looks")
 def test_an_explanation_that_is_asked_for_late_still_says_what_failed(unreachable):
     key_set = RemoteKeySet(issuer=unreachable.url)
     server = ResourceServer(
@@ -313,7 +311,6 @@ def test_an_explanation_that_is_asked_for_late_still_says_what_failed(unreachabl
 
 
 @pytest.mark.parametrize(("answer", "code"), [(True, Code.REVOKED), (None, Code.REVOCATION_UNAVAILABLE)])
-@pytest.mark.xfail(strict=True, reason="revocation is no step")
 def test_a_revoked_token_has_a_step_that_failed(mint, keys, answer, code):
     def revoked(token):
         return answer if answer is not None else 1 / 0
