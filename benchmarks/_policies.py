@@ -112,7 +112,8 @@ class Jwtauthz(Policy):
         if found is not None:
             result = Arrived(Published(frozenset((kid, "RS256") for kid in found)))  # type: ignore[arg-type]
         self.schedule.land(plan.number, result, now, self.chance.random())
-        self._ended = now
+        if plan.kind is not Kind.REFRESH or found is None:
+            self._ended = now
         if plan.kind is Kind.MISS and plan.wanted is not None:
             self.fruitless += found is None or plan.wanted[0] not in found
 

@@ -91,6 +91,8 @@ def algorithm(token: UnverifiedToken, rules: Rules, now: float) -> Finding | Non
         hint = "This is a refresh token of Keycloak, which only Keycloak reads: send the access token."
     elif type(alg) is str and alg.startswith("HS"):
         hint = cure(Code.ALGORITHM_NOT_ALLOWED, rules.issuer)
+    elif type(alg) is str and alg.lower() == "none":
+        hint = "Nobody signed this token, so anybody can have written it: get one from the issuer."
     return Finding(
         Code.ALGORITHM_NOT_ALLOWED,
         f"The token says alg {show(alg)}; allowed for this issuer: {', '.join(allowed)}.",

@@ -138,6 +138,17 @@ _CURES: Final[Mapping[tuple[Code, Vendor | None], str]] = {
         "Check that the token comes from the issuer that this API trusts, not from another environment of it; "
         "`jwtauthz doctor` lists the keys that the issuer publishes."
     ),
+    (Code.KEYS_UNAVAILABLE, None): (
+        "Run `jwtauthz doctor` on this machine: it looks at name resolution, proxy, certificates and the answers."
+    ),
+    (Code.CLAIM_DIFFERS, None): "Change what the issuer writes into the claim, or what the route asks for.",
+    (Code.REVOKED, None): "The user has to log in again; or look at the function given as revoked=.",
+    (Code.REVOCATION_UNAVAILABLE, None): "Mend the function given as revoked=; what it raised stands before this.",
+    (Code.CHECK_FAILED, None): "Mend the function; what it raised stands before this.",
+    (Code.UNSUPPORTED_HEADER, None): "Ask who made this token: it is no ordinary access token.",
+    (Code.CREDENTIALS_TOO_LARGE, None): (
+        "Let the issuer write less into the token, fewer groups or permissions above all."
+    ),
     (Code.REFUSED_BY_CHECK, None): (
         "The check is a function of this application: look there, or let it return a Decision with a finding that "
         "says more."

@@ -22,6 +22,9 @@ _FORWARDING_PREFIXES: Final = ("x-forwarded-", "x-original-", "x-envoy-", "cf-")
 class Debug:
     """The setting `debug=` of a resource server.
 
+    A proxy on this machine that adds no header of its own can't be told from a person at it: never switch this on
+    where strangers can reach the API through one.
+
     Args:
         setting: False; True for requests from this machine; or the word for everybody.
     """

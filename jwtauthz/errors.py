@@ -261,6 +261,9 @@ class AccessDenied(JWTAuthzError):
             headers["WWW-Authenticate"] = str(self.challenge)
         if self.retry_after is not None:
             headers["Retry-After"] = str(max(1, round(self.retry_after)))
+        if self._page:
+            headers["Content-Security-Policy"] = "default-src 'none'; style-src 'unsafe-inline'"
+            headers["X-Content-Type-Options"] = "nosniff"
         return headers
 
     @property

@@ -78,7 +78,11 @@ class Explanation:
     @property
     def hints(self) -> tuple[str, ...]:
         """What to change, the best guess first, each once."""
-        return tuple(dict.fromkeys(finding.hint for finding in self.findings if finding.hint))
+        findings = self.findings
+        if self.finding is not None and self.finding.answer.status != 403:
+            # Another token may well have the scopes: first things first.
+            findings = tuple(finding for finding in findings if finding.answer.status != 403)
+        return tuple(dict.fromkeys(finding.hint for finding in findings if finding.hint))
 
     def to_dict(self) -> dict[str, Any]:
         """The explanation as JSON values with stable names and codes."""

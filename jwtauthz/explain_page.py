@@ -17,7 +17,10 @@ _STYLE: Final = """
 body { margin: 0; background: var(--paper); color: var(--ink);
   font: 16px/1.5 system-ui, -apple-system, "Segoe UI", sans-serif; }
 main { max-width: 60rem; margin: 0 auto; padding: 2rem 1rem 4rem; }
-h1 { font-size: 1.6rem; line-height: 1.25; margin: 0 0 .75rem; }
+h1 { font-size: 1.6rem; line-height: 1.25; margin: 0 0 .75rem; overflow-wrap: anywhere; }
+h2, p, dd { overflow-wrap: anywhere; }
+details > summary { cursor: pointer; color: var(--soft); padding: .55rem 1rem; }
+.mark-word { font-size: .85rem; color: var(--soft); font-weight: 400; }
 h2 { font-size: 1.05rem; margin: 2rem 0 .5rem; }
 section.verdict, ul.checks, table, .needs { background: var(--card); border: 1px solid var(--line);
   border-radius: .6rem; }
@@ -45,6 +48,7 @@ th { font-weight: 600; width: 30%; overflow-wrap: anywhere; } tr.marked { backgr
   .value, .failed .detail { grid-column: 1; } }
 """
 
+_NOTE: Final = ' <span class="mark-word">(look here)</span>'
 _MARKS: Final = {"passed": "✓ passed", "failed": "✗ failed", "not reached": "· not reached"}
 
 
@@ -62,10 +66,8 @@ def page(explanation: Explanation) -> str:
         '<meta name="robots" content="noindex">',
         f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body><main>",
         _verdict(explanation, title),
-        '<h2 id="checks">The checks, in their order</h2><ul class="checks" aria-labelledby="checks">',
-        *map(_check, explanation.steps),
-        "</ul>",
         _needs(explanation),
+        _checks(explanation),
         _claims(explanation),
         (
             '<p class="note">This page is shown because the resource server runs with <code>debug</code>. '
@@ -76,11 +78,34 @@ def page(explanation: Explanation) -> str:
     return "".join(parts)
 
 
+def _prose(text: str) -> str:
+    """A sentence with what stands between backticks as code."""
+    pieces = escape(text).split("`")
+    return "".join(f"<code>{piece}</code>" if number % 2 else piece for number, piece in enumerate(pieces))
+
+
 def _verdict(explanation: Explanation, title: str) -> str:
     kind = "verdict allowed" if explanation.allowed else "verdict"
-    why = "" if explanation.finding is None else f"<p>{escape(explanation.finding.detail)}</p>"
-    cures = "".join(f'<p class="cure">{escape(hint)}</p>' for hint in explanation.hints)
+    why = "" if explanation.finding is None else f"<p>{_prose(explanation.finding.detail)}</p>"
+    cures = "".join(f'<p class="cure">{_prose(hint)}</p>' for hint in explanation.hints)
     return f'<section class="{kind}"><p class="status">jwtauthz</p><h1>{escape(title)}</h1>{why}{cures}</section>'
+
+
+def _checks(explanation: Explanation) -> str:
+    """The checks that did not pass, then the others, which most people need not read."""
+    other = [step for step in explanation.steps if step.verdict != "passed"]
+    passed = [step for step in explanation.steps if step.verdict == "passed"]
+    parts = ['<h2 id="checks">The checks, in their order</h2>']
+    if other:
+        parts += ['<ul class="checks" aria-labelledby="checks">', *map(_check, other), "</ul>"]
+    if passed:
+        parts += [
+            f"<details{'' if other else ' open'}><summary>{len(passed)} checks passed</summary>",
+            '<ul class="checks">',
+            *map(_check, passed),
+            "</ul></details>",
+        ]
+    return "".join(parts)
 
 
 def _check(step: Step) -> str:
@@ -89,7 +114,7 @@ def _check(step: Step) -> str:
         f'<li class="{kind}"><span class="mark">{_MARKS[step.verdict]}</span><span>{escape(step.title)}</span>'
     ]
     if step.finding is not None:
-        lines.append(f'<span class="detail">{escape(step.finding.detail)}</span>')
+        lines.append(f'<span class="detail">{_prose(step.finding.detail)}</span>')
     if step.expected is not None:
         lines.append(f'<span class="value">expected {escape(step.expected)}</span>')
     if step.found is not None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 OIDC_SCOPES: Final = frozenset({"openid", "profile", "email", "address", "phone", "offline_access"})
 _COMMA: Final = re.compile(r"[ ,]+")
 _OTHER_SEPARATORS: Final = re.compile(r"[\s;|+]+")
+_MAX_NAME: Final = 200
 _NAME_SEPARATORS: Final = ":./"
 _SPACES: Final = "let the issuer write a list, or one string with a space between scopes (RFC 6749 section 3.3)."
 
@@ -44,11 +45,10 @@ def missing_scope(token: VerifiedToken, scope: str, claim: ClaimName | None) -> 
 
     elsewhere = find_scope(token.claims, scope, sources)
     if elsewhere is not None:
-        literal = f'"{printable(elsewhere)}"' if isinstance(elsewhere, str) else repr(elsewhere)
         return finding(
             Code.SCOPE_IN_OTHER_CLAIM,
             f"stands in `{show_claim(elsewhere)}`; this route reads {reads}.",
-            f"write claim={literal}.",
+            _read_it_there(elsewhere, sources),
         )
     near = _near_miss(token, scope, sources)
     if near is not None:
@@ -74,6 +74,23 @@ def missing_scope(token: VerifiedToken, scope: str, claim: ClaimName | None) -> 
         )
     holds = f"{reads} holds {printable(' '.join(granted))}" if granted else _nothing(token, sources, reads)
     return finding(Code.SCOPE_MISSING, f"is needed; {holds}.", cure(Code.SCOPE_MISSING, token.issuer))
+
+
+def _read_it_there(elsewhere: ClaimName, sources: Sequence[ClaimName]) -> str:
+    """The cure for a scope in another claim, if that claim may be read instead."""
+    if isinstance(elsewhere, tuple) and any(
+        isinstance(source, tuple) and source[:-1] == elsewhere[:-1] for source in sources
+    ):
+        # {"org_1": [...], "org_2": [...]}: the scope is there, and it is somebody else's.
+        return (
+            f"it is granted for {printable(elsewhere[-1])!r}, and the request is about another: get a token that "
+            "grants it here. With organization(...) beside it, a denial says so."
+        )
+    if len(repr(elsewhere)) > _MAX_NAME:
+        return "name that claim in claim=."
+    if isinstance(elsewhere, str) and elsewhere.isprintable() and not set(elsewhere) & set('"\\'):
+        return f'write claim="{elsewhere}".'
+    return f"write claim={elsewhere!r}."
 
 
 def _nothing(token: VerifiedToken, sources: Sequence[ClaimName], reads: str) -> str:

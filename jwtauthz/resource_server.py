@@ -12,10 +12,12 @@ import logging
 import os
 import time
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final, Literal, overload
 
 from .challenge import challenge_for, realm_name
+from .cures import cure
 from .debug import Debug, wants_page
 from .denial_log import DenialLog
 from .environment import settings_from
@@ -29,7 +31,7 @@ from .keys.remote import MustWait
 from .policy import Decision, Shadow, requirement
 from .request import Request, bearer_token
 from .revocation import Revocation
-from .verifier import Verifier
+from .verifier import Verifier, keys_unavailable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping
@@ -283,7 +285,7 @@ class ResourceServer:
         try:
             token = self.verifier.verify(text, now, after)
         except KeySetUnavailable as unavailable:
-            decision = _denied_by(Finding(Code.KEYS_UNAVAILABLE, str(unavailable)))
+            decision = _denied_by(keys_unavailable(unavailable))
             raise self._denial(needed, decision, retry_after=unavailable.retry_after) from unavailable
         if isinstance(token, Finding):
             raise self._denial(needed, _denied_by(token))
@@ -315,11 +317,11 @@ class ResourceServer:
             raise self._denial(needed, _denied_by(finding))
 
     def _denial(self, needed: Requirement, decision: Decision, *, retry_after: float = 1.0) -> AccessDenied:
-        finding = decision.findings[0]
-        answer = finding.answer
+        findings = tuple(map(_with_hint, decision.findings))
+        finding, answer = findings[0], findings[0].answer
         return denial_class(finding)(
             finding,
-            findings=decision.findings,
+            findings=findings,
             challenge=challenge_for(answer, realm=self.realm, decision=decision),
             required=needed.describe() if answer.status == 403 else (),
             retry_after=retry_after if answer.status == 503 else None,
@@ -405,6 +407,12 @@ class ResourceServer:
 
     def __repr__(self) -> str:
         return f"<ResourceServer issuers={[issuer.url for issuer in self.issuers]!r} realm={self.realm!r}>"
+
+
+def _with_hint(finding: Finding) -> Finding:
+    """A finding with the general cure, where it has none of its own."""
+    hint = finding.hint or cure(finding.code)
+    return finding if hint == finding.hint else replace(finding, hint=hint)
 
 
 def _denied_by(finding: Finding) -> Decision:

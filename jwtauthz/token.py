@@ -199,18 +199,38 @@ def _malformed(why: str, text: str = "") -> Finding:
 
 
 # What a client sends that had no token yet, by the language it is written in.
-_MAX_PLACEHOLDER: Final = 40
-_NO_TOKENS: Final = frozenset({"undefined", "null", "none", "nil", "nan", "true", "false", "token"})
+_NO_TOKENS: Final = frozenset(
+    {
+        "undefined",
+        "null",
+        "none",
+        "nil",
+        "nan",
+        "true",
+        "false",
+        "token",
+        "access_token",
+        "your_access_token",
+        "jwt",
+    }
+)
+_PLACEHOLDER_MARKS: Final = "\"'${}<>%"
 
 
 def _not_three_parts(text: str) -> Finding:
     """What a token is that has not the three parts of a signed JWT."""
-    if text.strip("\"'").lower() in _NO_TOKENS or (text[0] in "$<{%" and len(text) < _MAX_PLACEHOLDER):
+    # Only words of our own list are told, for anything else might be a token that came in an odd dress.
+    word = text.strip(_PLACEHOLDER_MARKS)
+    if word.lower() in _NO_TOKENS:
         return Finding(
             Code.MALFORMED_TOKEN,
-            f"The word {text!r} stands where the token should.",
+            f"The word {text!r} stands where the token should."
+            if len(text) < 40
+            else "A placeholder stands there.",
             hint="The client sent the request before it had a token, or put a placeholder into the header.",
         )
+    if text[0] in "{<":
+        return _malformed("it begins like a JSON document or a placeholder; send the access token that is inside")
     parts = text.count(".") + 1
     if parts == 5:
         return Finding(

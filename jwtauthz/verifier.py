@@ -101,7 +101,7 @@ class Verifier:
             raise ConfigurationError("No issuer is given. Write issuer='https://tenant.eu.auth0.com/'.")
         self._headers: dict[bytes, Header] = {}
         self._hierarchy = hierarchy
-        self._untimely = 0
+        self._untimely: set[bytes] = set()  # signatures of tokens that failed by their times, one after another
         self._cache: TokenCache[_Seen] | None = None if token_cache is None else TokenCache(token_cache)
 
     @property
@@ -142,6 +142,8 @@ class Verifier:
         except KeyUnknown:
             return None
         if seen.key in found.keys and found.stale is seen.token.stale:
+            if self._untimely:
+                self._untimely.clear()
             return seen.token
         return None
 
@@ -178,8 +180,8 @@ class Verifier:
                 trusted.issuer.key_set.recheck(found)
             return _BAD_SIGNATURE
         if finding is not None:
-            return self._perhaps_the_clock(finding)
-        self._untimely = 0
+            return self._perhaps_the_clock(finding, token)
+        self._untimely.clear()
         verified = self.reading(token, trusted.issuer, stale=found.stale)
         self._remember(token, verified, trusted, key, digest)
         return verified
@@ -217,19 +219,23 @@ class Verifier:
             token.header, token.claims, scopes_from=issuer.scopes_from, hierarchy=self._hierarchy, stale=stale
         )
 
-    def _perhaps_the_clock(self, finding: Finding) -> Finding:
+    def _perhaps_the_clock(self, finding: Finding, token: UnverifiedToken) -> Finding:
         """A finding about a time claim, with the suspicion that many of them in a row raise.
 
         Only tokens whose signature held are counted, so that no stranger can raise it.
         """
         if finding.code not in {Code.EXPIRED, Code.NOT_YET_VALID}:
             return finding
-        self._untimely += 1
-        if self._untimely < _MANY or abs(finding.expected - finding.found) > _MAX_CLOCK_ERROR:  # type: ignore[operator]
+        self._untimely.add(token.signature)
+        amiss = abs(finding.expected - finding.found)  # type: ignore[operator]
+        if len(self._untimely) < _MANY or amiss > _MAX_CLOCK_ERROR:
             return finding
+        many = len(self._untimely)
+        if many > _MAX_HEADERS:
+            self._untimely.clear()
         return replace(
             finding,
-            hint=f"{self._untimely} tokens in a row failed by their times, this one by less than "
+            hint=f"{many} tokens in a row failed by their times, this one by less than "
             f"{_MAX_CLOCK_ERROR:.0f} s: compare the clock of this machine with the issuer's (NTP).",
         )
 
@@ -241,14 +247,14 @@ class Verifier:
                     f"The key belongs to {other.issuer.url!r}, which is accepted too, but the token says that "
                     f"it comes from {trusted.issuer.url!r}. Look at how the token was made."
                 )
-        return Finding(Code.KEY_UNKNOWN, str(unknown), "kid", None, token.header.key_id, hint)
+        return Finding(Code.KEY_UNKNOWN, _sentence(unknown), "kid", None, token.header.key_id, hint)
 
     def _with_cure(self, finding: Finding, text: str) -> Finding:
         """A finding about something that is no JWT, with what to do at the issuer it likely comes from."""
         issuer = next(iter(self._trusted)) if len(self._trusted) == 1 else ""
         if text.startswith("ya29."):  # how Google's access tokens begin
             finding, issuer = (
-                replace(finding, code=Code.OPAQUE_TOKEN, detail=_GOOGLE),
+                Finding(Code.OPAQUE_TOKEN, _GOOGLE),
                 "https://accounts.google.com",
             )
         hint = finding.hint or cure(finding.code, issuer)
@@ -286,15 +292,27 @@ def _key_step(token: UnverifiedToken, trusted: _Trusted, *, known: bool) -> tupl
     try:
         found = trusted.issuer.key_set.find(token.header.key_id, token.header.algorithm, after=_WAIT_FOR_NOTHING)
     except KeyUnknown as unknown:
-        finding = Finding(Code.KEY_UNKNOWN, str(unknown), "kid", hint=cure(Code.KEY_UNKNOWN, trusted.issuer.url))
+        finding = Finding(
+            Code.KEY_UNKNOWN, _sentence(unknown), "kid", hint=cure(Code.KEY_UNKNOWN, trusted.issuer.url)
+        )
         return Step("key", _KEY, "failed", found=kid, finding=finding), signature
     except KeySetUnavailable as unavailable:
-        finding = Finding(Code.KEYS_UNAVAILABLE, str(unavailable))
+        finding = keys_unavailable(unavailable)
         return Step("key", _KEY, "failed", found=kid, finding=finding), signature
     key = Step("key", _KEY, "passed", found=kid)
     if _signing_key(token, found) is None:
         return key, Step("signature", _SIGNATURE, "failed", finding=_BAD_SIGNATURE)
     return replace(key, verified=True), Step("signature", _SIGNATURE, "passed", verified=True)
+
+
+def keys_unavailable(unavailable: KeySetUnavailable) -> Finding:
+    """The finding for a token that can't be judged, for there are no keys."""
+    return Finding(Code.KEYS_UNAVAILABLE, _sentence(unavailable), hint=cure(Code.KEYS_UNAVAILABLE))
+
+
+def _sentence(error: Exception) -> str:
+    text = str(error)
+    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('.') else '.'}"
 
 
 def _lists(trusted: _Trusted, token: UnverifiedToken) -> bool:

@@ -282,6 +282,23 @@ def test_no_record_holds_a_part_of_the_token(server, log, mint, clock):
             assert not any(part in said for part in token.split(".") if len(part) > 8)
 
 
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Bearer <{}>",
+        "Bearer ${{{}}}",
+        "Bearer {{{{{}}}}}",
+        'Bearer "{}"',
+        'Bearer {{"access_token":"{}"}}',
+        "Bearer {}%0A",
+    ],
+)
+def test_a_token_in_brackets_is_a_token_and_is_not_shown(server, log, header):
+    """People paste the token between the brackets of the example."""
+    deny(server, header.format("0paque-t0ken-of-somebody"))
+    assert "0paque" not in log.messages[0]
+
+
 # ── shadow policies ──
 
 

@@ -294,12 +294,12 @@ def test_the_header(sent, code, cause, cure, caplog):
             "no dots: it is opaque",
             "Send audience=<this API>",
         ),
-        case(
-            "opaque token of Google",
+        pytest.param(
             From("google_opaque"),
             Code.OPAQUE_TOKEN,
             "opaque",
             "Google's access tokens are opaque",
+            id="opaque token of Google",
         ),
         case(
             "opaque token of somebody else",
@@ -731,6 +731,29 @@ def test_many_tokens_of_last_week_are_no_reason_to_look_at_the_clock(caplog):
     assert not any("clock" in message for message in caplog.messages)
 
 
+def test_some_expired_tokens_among_many_good_ones_are_no_reason_to_look_at_the_clock(caplog):
+    server = ResourceServer(Issuer(AUTH0, key_set=keys()), API, clock=FakeClock(NOW))
+    good = f"Bearer {Sent({'scope': 'read:users'}).token()}"
+    with caplog.at_level(logging.WARNING, "jwtauthz"):
+        for number in range(8):
+            server.authorize(good, "read:users")
+            with pytest.raises(AccessDenied):
+                server.authorize(
+                    f"Bearer {Sent({'sub': f'user-{number}', 'exp': NOW - 60}).token()}", "read:users"
+                )
+    assert not any("clock" in message for message in caplog.messages)
+
+
+def test_one_client_that_does_not_give_up_is_no_reason_to_look_at_the_clock(caplog):
+    server = ResourceServer(Issuer(AUTH0, key_set=keys()), API, clock=FakeClock(NOW))
+    late = f"Bearer {Sent({'exp': NOW - 60}).token()}"
+    with caplog.at_level(logging.WARNING, "jwtauthz"):
+        for _ in range(8):
+            with pytest.raises(AccessDenied):
+                server.authorize(late, "read:users")
+    assert not any("clock" in message for message in caplog.messages)
+
+
 # ── the scope ──
 
 
@@ -1148,6 +1171,11 @@ class TestThreadsFromForums:
         assert "stands in `https://example.com/scopes → org_1`" in other.finding.detail
         assert other.reads == ("https://example.com/scopes → org_2",)
 
+    def test_no_cure_reads_the_scopes_of_another_organization(self, asked):
+        server, request = asked
+        other = server.explain(request, "read:users", claim=("https://example.com/scopes", "org_2"))
+        assert not any("org_1')" in hint for hint in other.hints)
+
     def test_scopes_per_organization_by_a_function(self, asked):
         server, request = asked
         for org_id, status in (("org_1", 200), ("org_2", 403), ("org_3", 403)):
@@ -1222,6 +1250,19 @@ class TestForms:
             "scope",
             "permissions",
         }
+
+
+def test_the_first_cure_is_for_what_decided():
+    server, request = Sent({}, {"alg": "none"}).ask()
+    explained = server.explain(request, "read:users")
+    assert explained.finding.code is Code.ALGORITHM_NOT_ALLOWED
+    assert not any("RBAC" in hint for hint in explained.hints[:1])
+
+
+def test_a_cure_is_python_whatever_the_claim_is_called():
+    server, request = Sent({'say "hi"': ["read:users"]}).ask()
+    [hint] = server.explain(request, "read:users").hints
+    compile(hint.removeprefix("write ").removesuffix("."), "hint", "exec")
 
 
 # ── nothing is left without a cure ──

@@ -120,8 +120,10 @@ class Fetcher:
 
             if self._tls is None:
                 self._tls = httpx.create_ssl_context()  # takes 20 ms, so it is done once
-        # Proxies and the like come from the environment, but never for loopback.
-        return httpx.Client(verify=self._tls, trust_env=not loopback)
+            # The first client imports httpcore, and the first look-up of a name imports a codec.
+            "idna".encode("idna")
+            # Proxies and the like come from the environment, but never for loopback.
+            return httpx.Client(verify=self._tls, trust_env=not loopback)
 
 
 class Session:

@@ -84,8 +84,10 @@ class Flight:
     async def await_(self) -> None:
         """Wait in asyncio or in trio, without blocking the loop. May be cancelled; nobody else notices."""
         trio: Any = sys.modules.get("trio")  # who waits in trio has imported it
+        # Another thread may be importing it just now, and have come only half the way.
+        in_trio_task = getattr(getattr(trio, "lowlevel", None), "in_trio_task", None)
         # Asked first, because a trio that is a guest of asyncio would answer to both names.
-        if trio is not None and trio.lowlevel.in_trio_task():
+        if in_trio_task is not None and in_trio_task():
             await self._await_trio(trio)
         else:
             await self._await_asyncio()

@@ -33,6 +33,9 @@ _HASHES: Final[Mapping[str, hashes.HashAlgorithm]] = {
     "384": hashes.SHA384(),
     "512": hashes.SHA512(),
 }
+# Built here, though they cost little: the first ECDSA imports a module of cryptography, and an import in the
+# thread of a fetch is what a fork must not meet.
+_ECDSA: Final[Mapping[str, ECDSA]] = {size: ECDSA(digest) for size, digest in _HASHES.items()}
 _ES: Final[Mapping[str, str]] = {"P-256": "256", "P-384": "384", "P-521": "512"}  # RFC 7518 section 3.4
 
 
@@ -141,7 +144,7 @@ def _checks(public: PublicKey, crv: str | None) -> Mapping[str, Check]:
             checks[f"PS{size}"] = partial(public.verify, padding=pss, algorithm=digest)
         return checks
     size = _ES[crv or ""]
-    return {f"ES{size}": partial(_verify_ecdsa, public, (public.key_size + 7) // 8, ECDSA(_HASHES[size]))}
+    return {f"ES{size}": partial(_verify_ecdsa, public, (public.key_size + 7) // 8, _ECDSA[size])}
 
 
 def _verify_ecdsa(

@@ -216,7 +216,8 @@ class Schedule:
     def _keep(self, flight: Plan, result: Arrived, now: float, chance: float) -> None:
         self.failures = 0
         self.not_before = NEVER
-        self._ended = now
+        if flight.kind in (Kind.MISS, Kind.RECHECK):
+            self._ended = now
         self._negatives.clear()
         self.snapshot = self._snapshot(flight, result).spread(self.timing, chance)
         if flight.kind is Kind.MISS and flight.wanted in result.keys.table:

@@ -32,7 +32,7 @@ class Timing:
         retry_after_cap: as much of the issuer's own `Retry-After` is honoured.
         miss_burst: fetches that unknown key IDs may cause at once (a count),
         miss_refill: and the time after which they may cause one more.
-        miss_gap: the pause between any fetch and one for an unknown key ID.
+        miss_gap: the pause before a fetch for an unknown key ID, after another such fetch or one that failed.
         miss_returns: fetches that found the key they were made for and therefore do not count (a count),
         miss_returns_window: within this time.
         negative_ttl: how long it is remembered that a key ID was looked for in vain,

@@ -181,7 +181,13 @@ class TestAccessibility:
         paper = luminance(tab.evaluate("getComputedStyle(document.body).backgroundColor"))
         assert (paper > 0.5) is (scheme == "light")
 
-    @pytest.mark.parametrize("width", [320, 480, 1000, 1600])
+    @pytest.mark.parametrize(
+        "width",
+        [
+            320,
+            *(480, 1000, 1600),
+        ],
+    )
     def test_nothing_runs_out_of_a_screen(self, denied, width):
         """320 pixels is what 400 % zoom leaves of a screen (WCAG 2.2, 1.4.10)."""
         denied.resize(width, 900)

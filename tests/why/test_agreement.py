@@ -197,7 +197,7 @@ class Tags(HTMLParser):
         self.attributes.update(name for name, _ in attrs)
 
 
-TAGS = {
+TAGS = {"details", "summary", 
     *("html", "head", "meta", "title", "style", "body", "main", "section", "p", "h1", "h2", "a", "code", "span"),
     *("ul", "li", "dl", "dt", "dd", "table", "tbody", "tr", "th", "td"),
 }
