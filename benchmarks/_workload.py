@@ -52,8 +52,9 @@ def claims(number: int) -> dict[str, Any]:
     }
 
 
-def tokens(issuer: FakeIssuer, count: int, *, first: int = 0, expires_in: float = 7 * 24 * 3600) -> list[str]:
-    return [issuer.token(expires_in=expires_in, **claims(number)) for number in range(first, first + count)]
+def tokens(issuer: FakeIssuer, count: int, **more: Any) -> list[str]:
+    """So many tokens, no two alike, good for a day."""
+    return [issuer.token(expires_in=86_400, **claims(number), **more) for number in range(count)]
 
 
 @contextmanager

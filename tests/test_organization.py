@@ -6,7 +6,7 @@ import logging
 import uuid
 
 import pytest
-from authorizing import NOW, ODD, Answer, ask, ask_async, bearer, bug, case, every_door, request_for, server_for
+from authorizing import NOW, ODD, Answer, ask, ask_async, bearer, bug, case, every_door, server_for
 
 from jwtauthz import (
     Claim,
@@ -85,7 +85,9 @@ class TestThePathParameter:
 
     @bug("explanation.missing shows the organization of the request as a missing scope, unescaped")
     def test_can_not_speak_to_a_terminal(self):
-        verdict = ask(IN_PATH, path_params={"org_id": "\x1b[31m\nALLOWED"}, claims={"org_id": "org_a"})
+        # ask() looks at every line of the explanation.
+        needed, path_params = all_of("read", IN_PATH), {"org_id": "\x1b[31m\nALLOWED"}
+        verdict = ask(needed, path_params=path_params, claims={"scope": "read", "org_id": "org_a"})
         assert verdict.explanation.missing == ()
 
     @pytest.mark.parametrize("name", [case(name, value) for name, value in HOSTILE.items() if value.strip()])
@@ -428,8 +430,6 @@ class TestRefusedSettings:
     def test_requirements_are_values(self):
         assert organization("org_id") == organization("org_id") != organization("id")
         assert organization(host="{org}.a.b") == organization(host="{org}.a.b")
-        assert len({organization(header="X-Org"), organization(header="x-org")}) == 2
-        assert request_for().path_params == {}
 
 
 async def _async(request: Request) -> str | None:

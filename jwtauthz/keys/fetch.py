@@ -46,7 +46,7 @@ _RETRY_PAUSE: Final = (0.2, 0.4)
 
 # A child that is forked while another thread imports a module waits for that import for ever: so a fork waits
 # for ours.
-_loading = threading.Lock()
+_loading = threading.RLock()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=_loading.acquire, after_in_parent=_loading.release, after_in_child=_loading.release)
 

@@ -13,10 +13,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, NoReturn, TypeAlias
 
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.ec import (
+    ECDSA,
+    SECP256R1,
+    EllipticCurvePublicKey,
+    EllipticCurvePublicNumbers,
+)
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.padding import MGF1, PSS, PKCS1v15
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey, RSAPublicNumbers
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
 
@@ -33,8 +38,6 @@ _HASHES: Final[Mapping[str, hashes.HashAlgorithm]] = {
     "384": hashes.SHA384(),
     "512": hashes.SHA512(),
 }
-# Built here, though they cost little: the first ECDSA imports a module of cryptography, and an import in the
-# thread of a fetch is what a fork must not meet.
 _ECDSA: Final[Mapping[str, ECDSA]] = {size: ECDSA(digest) for size, digest in _HASHES.items()}
 _ES: Final[Mapping[str, str]] = {"P-256": "256", "P-384": "384", "P-521": "512"}  # RFC 7518 section 3.4
 
@@ -182,3 +185,26 @@ def _uint(number: int) -> str:
 
 def _text(octets: bytes) -> str:
     return urlsafe_b64encode(octets).rstrip(b"=").decode()
+
+
+def _use_each_kind_once() -> None:
+    """Let cryptography import what it imports at the first use of each kind of key.
+
+    Done when this module is imported, before there are threads: a process that forks while another thread is in
+    such an import leaves a child behind that waits for it for ever. Takes less than a millisecond.
+    """
+    generator = (
+        0x6B17D1F2E12C4247F8BCE6E563A440F277037D812DEB33A0F4A13945D898C296,
+        0x4FE342E2FE1A7F9B8EE7EB4A7C0F9E162BCE33576B315ECECBB6406837BF51F5,
+    )
+    for public in (
+        RSAPublicNumbers(65537, (1 << 2047) + 1).public_key(),
+        EllipticCurvePublicNumbers(*generator, SECP256R1()).public_key(),
+        Ed25519PublicKey.from_public_bytes(bytes([0x58]) + bytes([0x66]) * 31),
+    ):
+        key = Key(public)
+        for algorithm in key.algorithms:
+            key.verify(algorithm, b"", bytes(64))
+
+
+_use_each_kind_once()

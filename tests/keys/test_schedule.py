@@ -233,7 +233,9 @@ ROWS = {
         0    land B
         510  look new  : use, refresh in the air
         511  land A
-        511  look new  : refuse
+        511  look new  : wait 5 miss past caches
+        511  land A
+        511  again new : refuse
     """,
     "DUE: an unknown key ID joins the refresh that is due, which goes past caches and costs no budget": """
         0    look one  : wait 5 refresh
@@ -424,11 +426,19 @@ ROWS = {
         1    again x   : refuse
         3    look x    : wait 5 miss past caches
     """,
-    "2 s after any fetch none is made for an unknown key ID: 401 rests on that one": """
+    "F61 right after a first fetch or a refresh, an unknown key ID is fetched at once": """
         0    look one  : wait 5 refresh
         1    land A
-        2.9  look x    : refuse
-        3    look x    : wait 5 miss past caches
+        1    look x    : wait 5 miss past caches
+        1    land B
+    """,
+    "for 2 s after a fetch for an unknown key ID none is made for another: 401 rests on that one": """
+        0    look one  : wait 5 refresh
+        1    land A
+        1    look x    : wait 5 miss past caches
+        1    land A
+        2.9  look y    : refuse
+        3    look y    : wait 5 miss past caches
     """,
     "F65 a flood of key IDs gets two fetches, then one in 30 s, and 401 in between": """
         0    look one  : wait 5 refresh
@@ -585,8 +595,10 @@ ROWS = {
         511  look one  : wait 5 refresh
         512  late A    : False
         513  land C
-        513  look one  : refuse
         513  look new  : use
+        513  look one  : wait 5 miss past caches
+        513  land C
+        513  again one : refuse
     """,
 }
 

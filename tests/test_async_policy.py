@@ -1,0 +1,449 @@
+"""Functions of the application in a policy: sync and async, in every form and behind every door."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+import logging
+
+import pytest
+from authorizing import MINT, NOW, Answer, ask, ask_async, bearer, bug, case, every_door, server_for
+
+from jwtauthz import (
+    AccessDenied,
+    Code,
+    ConfigurationError,
+    Decision,
+    Finding,
+    ServiceUnavailable,
+    all_of,
+    any_of,
+    shadow,
+    step_up,
+)
+
+
+def is_owner(token, request):
+    return token.subject == request.path_params.get("org_id")
+
+
+async def is_owner_later(token, request):
+    await asyncio.sleep(0)
+    return is_owner(token, request)
+
+
+class Owner:
+    def __call__(self, token, request):
+        return is_owner(token, request)
+
+    def method(self, token, request):
+        return is_owner(token, request)
+
+    async def async_method(self, token, request):
+        return await is_owner_later(token, request)
+
+    @staticmethod
+    def static(token, request):
+        return is_owner(token, request)
+
+    @classmethod
+    async def of_class(cls, token, request):
+        return await is_owner_later(token, request)
+
+
+class LaterOwner:
+    async def __call__(self, token, request):
+        return await is_owner_later(token, request)
+
+
+def with_more(token, request, *, column="owner"):
+    return column == "owner" and is_owner(token, request)
+
+
+async def with_more_later(column, token, request):
+    return column == "owner" and await is_owner_later(token, request)
+
+
+@functools.wraps(is_owner)
+def wrapped(*args, **kwargs):
+    return is_owner(*args, **kwargs)
+
+
+SYNC = {
+    "a function": is_owner,
+    "a lambda": lambda token, request: is_owner(token, request),
+    "an object with __call__": Owner(),
+    "a method": Owner().method,
+    "a static method": Owner.static,
+    "a partial": functools.partial(with_more, column="owner"),
+    "a function with more parameters": with_more,
+    "a wrapped function": wrapped,
+}
+ASYNC = {
+    "an async function": is_owner_later,
+    "an object with an async __call__": LaterOwner(),
+    "an async method": Owner().async_method,
+    "an async class method": Owner.of_class,
+    "an async partial": functools.partial(with_more_later, "owner"),
+    "a marked function": inspect.markcoroutinefunction(lambda token, request: is_owner_later(token, request))
+    if hasattr(inspect, "markcoroutinefunction")
+    else is_owner_later,
+}
+OWN, OTHER = {"org_id": "user-1"}, {"org_id": "user-2"}
+
+
+class TestForms:
+    @pytest.mark.parametrize("check", SYNC.values(), ids=SYNC)
+    @pytest.mark.parametrize("question", [ask, ask_async], ids=["authorize", "aauthorize"])
+    def test_a_sync_one_is_asked(self, question, check):
+        assert question(check, path_params=OWN)
+        assert question(check, path_params=OTHER).codes == [Code.REFUSED_BY_CHECK]
+
+    @pytest.mark.parametrize("check", ASYNC.values(), ids=ASYNC)
+    def test_an_async_one_is_awaited(self, check):
+        assert ask_async(check, path_params=OWN)
+        assert ask_async(check, path_params=OTHER).codes == [Code.REFUSED_BY_CHECK]
+
+    @pytest.mark.parametrize("check", ASYNC.values(), ids=ASYNC)
+    @pytest.mark.parametrize("nested", [lambda check: check, lambda check: any_of("a", all_of("b", check)), shadow])
+    def test_authorize_refuses_an_async_one_with_a_message(self, nested, check):
+        server, credentials = server_for(), f"Bearer {MINT.token(scope='b')}"
+        for question in (server.authorize, server.explain):
+            with pytest.raises(ConfigurationError, match=r"await server\.aauthorize"):
+                question(credentials, nested(check))
+
+    def test_a_coroutine_of_a_sync_one_is_no_true(self):
+        def careless(token, request):
+            return is_owner_later(token, request)
+
+        assert ask_async(careless, path_params=OWN).codes == [Code.REFUSED_BY_CHECK]
+
+    def test_trio_awaits_it_too(self):
+        trio = pytest.importorskip("trio")
+
+        async def check(token, request):
+            await trio.sleep(0)
+            return True
+
+        server, credentials = server_for(), f"Bearer {MINT.token()}"
+        assert trio.run(functools.partial(server.aauthorize, credentials, check)).subject == "user-1"
+
+    @pytest.mark.parametrize(
+        "result",
+        [None, 1, "yes", ["yes"], {"allowed": True}, object(), True],
+        ids=["None", "1", "a word", "a list", "an object", "anything", "True"],
+    )
+    @pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
+    def test_only_true_lets_in(self, is_async, result):
+        async def later(token, request):
+            return result
+
+        check = later if is_async else lambda token, request: result
+        assert ask_async(check).status == (200 if result is True else 403)
+
+
+class TestDecisions:
+    FINDING = Finding(Code.REFUSED_BY_CHECK, "The subscription has ended.", hint="Renew it.")
+
+    @pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
+    @pytest.mark.parametrize(
+        ("decision", "status", "codes", "scope"),
+        [
+            case("allowed", Decision(allowed=True), 200, [], None),
+            case("denied", Decision(allowed=False, findings=(FINDING,)), 403, [Code.REFUSED_BY_CHECK], None),
+            case("without a reason", Decision(allowed=False), 403, [Code.REFUSED_BY_CHECK], None),
+            case(
+                "with a scope to ask for",
+                Decision(allowed=False, findings=(FINDING,), scope=("pay",)),
+                403,
+                [Code.REFUSED_BY_CHECK],
+                "pay",
+            ),
+            case(
+                "that it can't tell now",
+                Decision(allowed=False, findings=(Finding(Code.CHECK_FAILED, "The database is away."),)),
+                503,
+                [Code.CHECK_FAILED],
+                None,
+            ),
+            case(
+                "with a reason that is for others to give",
+                Decision(allowed=False, findings=(Finding(Code.EXPIRED, "x"),)),
+                403,
+                [Code.REFUSED_BY_CHECK],
+                None,
+            ),
+            case("allowed by something that is not True", Decision(allowed=1), 403, [Code.REFUSED_BY_CHECK], None),
+            case(
+                "that a better login would do",
+                Decision(
+                    allowed=False,
+                    findings=(Finding(Code.AUTHENTICATION_TOO_WEAK, "Large sums need more."),),
+                    acr_values=("mfa",),
+                ),
+                401,
+                [Code.AUTHENTICATION_TOO_WEAK],
+                None,
+                bug="403: a function can't ask for a step-up, though Decision has acr_values and max_age",
+            ),
+        ],
+    )
+    def test_may_be_given(self, is_async, decision, status, codes, scope):
+        async def later(token, request):
+            return decision
+
+        verdict = ask_async(later if is_async else lambda token, request: decision)
+        assert (verdict.status, verdict.codes) == (status, codes)
+        assert verdict.scope == scope
+
+    def test_keep_their_words_for_the_log(self):
+        verdict = ask_async(lambda token, request: Decision(allowed=False, findings=(self.FINDING,)))
+        assert verdict.findings == (self.FINDING,)
+        assert "subscription" in verdict.explanation.to_text()
+        assert "subscription" not in verdict.challenge + str(verdict.denied.body)
+
+
+def broken(token, request):
+    raise LookupError("the database is away")
+
+
+async def broken_later(token, request):
+    await asyncio.sleep(0)
+    raise LookupError("the database is away")
+
+
+class TestThatRaise:
+    @pytest.mark.parametrize("check", [broken, broken_later])
+    def test_are_503_and_logged(self, check, caplog):
+        with caplog.at_level(logging.ERROR, "jwtauthz"):
+            verdict = ask_async(check)
+        assert (verdict.status, verdict.codes) == (503, [Code.CHECK_FAILED])
+        assert isinstance(verdict.denied, ServiceUnavailable)
+        assert verdict.challenge is None
+        assert verdict.denied.headers["Retry-After"] == "1"
+        assert "LookupError: the database is away" in caplog.text
+        assert check.__name__ in caplog.text
+        assert "database" not in str(verdict.denied.body) + verdict.explanation.to_text()
+
+    @pytest.mark.parametrize(
+        "error", [ZeroDivisionError, RecursionError, MemoryError, StopIteration, TimeoutError, AssertionError]
+    )
+    @pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
+    def test_may_raise_any_exception(self, is_async, error):
+        def check(token, request):
+            raise error
+
+        async def later(token, request):
+            raise error
+
+        assert ask_async(later if is_async else check).status == 503
+
+    @pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
+    def test_a_denial_that_it_raises_is_its_own_fault(self, is_async):
+        server, credentials = server_for(), f"Bearer {MINT.token()}"
+
+        def check(token, request):
+            server.authorize(credentials, "nobody has this")
+
+        async def later(token, request):
+            check(token, request)
+
+        assert ask_async(later if is_async else check).status == 503
+
+    @pytest.mark.parametrize("leave", [SystemExit, KeyboardInterrupt])
+    def test_leaving_is_not_held_up(self, leave):
+        def check(token, request):
+            raise leave
+
+        with pytest.raises(leave):
+            server_for().authorize(f"Bearer {MINT.token()}", check)
+
+    def test_a_cancelled_request_stays_cancelled(self):
+        async def check(token, request):
+            await asyncio.sleep(60)
+
+        async def cancelled():
+            task = asyncio.create_task(server_for().aauthorize(f"Bearer {MINT.token()}", check))
+            await asyncio.sleep(0.01)
+            task.cancel()
+            await task
+
+        with pytest.raises(asyncio.CancelledError):
+            asyncio.run(cancelled())
+
+    @pytest.mark.parametrize(
+        ("needed", "scope", "status", "codes"),
+        [
+            case("beside a scope that holds", all_of("a", broken_later), "a", 503, [Code.CHECK_FAILED]),
+            case(
+                "beside a scope that is short, which outweighs it",
+                all_of(broken_later, "a"),
+                "",
+                403,
+                [Code.SCOPE_MISSING, Code.CHECK_FAILED],
+            ),
+            case("beside a branch that holds", any_of(broken_later, "a"), "a", 200, []),
+            case(
+                "beside a branch that is short",
+                any_of("a", broken_later),
+                "",
+                503,
+                [Code.CHECK_FAILED, Code.SCOPE_MISSING],
+            ),
+            case(
+                "beside a login that is too weak",
+                all_of(broken_later, step_up("mfa")),
+                "",
+                401,
+                [Code.AUTHENTICATION_TOO_WEAK, Code.CHECK_FAILED],
+            ),
+            case("two that raise", all_of(broken, broken_later), "", 503, [Code.CHECK_FAILED, Code.CHECK_FAILED]),
+        ],
+    )
+    def test_beside_others(self, needed, scope, status, codes):
+        verdict = ask_async(needed, claims={"scope": scope})
+        assert (verdict.status, verdict.codes) == (status, codes)
+
+
+class TestWhenTheyAreAsked:
+    def test_only_of_a_good_token(self):
+        asked = []
+
+        async def check(token, request):
+            asked.append(token)
+            return True
+
+        assert ask_async(check, claims={"exp": NOW - 60}).status == 401
+        assert ask_async(check, credentials=f"Bearer {MINT.forged_token()}").status == 401
+        assert asked == []
+
+    def test_once_for_a_decision_and_the_explanation_of_its_denial(self):
+        asked = []
+
+        async def check(token, request):
+            asked.append(request)
+            return False
+
+        async def decide():
+            with pytest.raises(AccessDenied) as denied:
+                await server_for().aauthorize(f"Bearer {MINT.token()}", all_of("a", any_of(check, all_of(check))))
+            return denied.value
+
+        denied = asyncio.run(decide())
+        assert len(asked) == 2  # it stands there twice
+        assert denied.explanation.to_text()
+        assert len(asked) == 2
+
+    def test_many_requests_wait_side_by_side(self):
+        inside, most = 0, 0
+
+        async def check(token, request):
+            nonlocal inside, most
+            inside += 1
+            most = max(most, inside)
+            await asyncio.sleep(0.01)
+            inside -= 1
+            return True
+
+        async def crowd():
+            server, credentials = server_for(), f"Bearer {MINT.token()}"
+            return await asyncio.gather(*(server.aauthorize(credentials, check) for _ in range(50)))
+
+        assert len(asyncio.run(crowd())) == 50
+        assert most == 50
+
+    def test_a_shadow_awaits_it_and_lets_in(self, caplog):
+        async def check(token, request):
+            return False
+
+        async def decide():
+            return await server_for().aauthorize(f"Bearer {MINT.token()}", shadow(check))
+
+        with caplog.at_level(logging.WARNING, "jwtauthz"):
+            assert asyncio.run(decide()).subject == "user-1"
+        assert "would be denied 403" in caplog.text
+
+
+# Views that run outside an event loop, where nothing is awaited yet.
+WITHOUT_A_LOOP = {
+    "flask view": "ConfigurationError: a 500 for every request",
+    "flask blueprint": "the same",
+    "starlette sync view": "the same",
+}
+
+
+def doors(reasons):
+    return pytest.mark.parametrize(
+        "door",
+        [
+            pytest.param(*param.values, id=param.id, marks=[bug(reasons[param.id])] if param.id in reasons else [])
+            for param in every_door.args[1]
+        ],
+    )
+
+
+class TestBehindEveryDoor:
+    @every_door
+    def test_a_sync_one(self, door):
+        client = door(server_for(), all_of("read", is_owner))
+        token = bearer(scope="read")
+        assert [client(f"/orgs/{name}/things", token).status for name in ("user-1", "user-2")] == [200, 403]
+
+    @doors(WITHOUT_A_LOOP)
+    def test_an_async_one(self, door):
+        client = door(server_for(), all_of("read", is_owner_later))
+        token = bearer(scope="read")
+        assert [client(f"/orgs/{name}/things", token).status for name in ("user-1", "user-2")] == [200, 403]
+        assert client("/orgs/user-1/things").status == 401
+
+    @every_door
+    def test_one_that_raises(self, door):
+        client = door(server_for(), all_of("read", broken))
+        assert client("/orgs/1/things", bearer(scope="read")) == UNAVAILABLE
+
+    @doors(WITHOUT_A_LOOP)
+    def test_an_async_one_that_raises(self, door):
+        client = door(server_for(), all_of("read", broken_later))
+        assert client("/orgs/1/things", bearer(scope="read")) == UNAVAILABLE
+
+    @doors({"starlette sync view": "ConfigurationError: a 500 for every request"})
+    def test_an_async_one_beside_async_revocation(self, door):
+        async def never(token):
+            return False
+
+        client = door(server_for(revoked=never), is_owner_later)
+        assert client("/orgs/user-1/things", bearer()).status == 200
+
+
+UNAVAILABLE = Answer(
+    503,
+    None,
+    {
+        "error": "temporarily_unavailable",
+        "error_description": "Whether this is permitted cannot be told now; try again later",
+    },
+    "1",
+)
+
+
+class TestRefusedSettings:
+    @pytest.mark.parametrize(
+        "check",
+        [
+            case("no parameters", lambda: True),
+            case("one parameter", lambda token: True),
+            case("three", lambda token, request, more: True),
+            case("a keyword that must be given", lambda token, request, *, more: True),
+            case("a method without its object", Owner.method),
+            case("an async method without its object", Owner.async_method),
+        ],
+    )
+    def test_a_function_that_can_not_be_called_so(self, check):
+        with pytest.raises(ConfigurationError, match=r"function \(token, request\) -> bool"):
+            all_of(check)
+
+    @pytest.mark.parametrize("check", [Owner, LaterOwner, 5, None, True, object()], ids=repr)
+    def test_what_is_no_function(self, check):
+        with pytest.raises(ConfigurationError, match="can't ask for"):
+            any_of("a", check)
