@@ -104,8 +104,8 @@ def starlette_pyjwt(issuer: str) -> Any:
 
 
 def fastapi_app(issuer: str) -> Any:
-    """An open route, and one with our dependency."""
-    from fastapi import FastAPI
+    """An open route, one with a dependency that does nothing, and one with ours."""
+    from fastapi import Depends, FastAPI
 
     from jwtauthz.fastapi import JWTAuthz
 
@@ -114,8 +114,15 @@ def fastapi_app(issuer: str) -> Any:
     app = FastAPI(lifespan=server.lifespan)
     authz.init_app(app)
 
+    async def nothing() -> None:
+        """What FastAPI takes for any dependency at all."""
+
     @app.get("/open")
     async def answer() -> dict[str, str]:
+        return ANSWER
+
+    @app.get("/empty")
+    async def empty(_: Annotated[None, Depends(nothing)]) -> dict[str, str]:
         return ANSWER
 
     @app.get("/protected")

@@ -11,13 +11,13 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.request import urlopen
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 from . import _report
-from ._timing import cores, pin
+from ._timing import cores, pinned
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -28,7 +28,7 @@ CONNECTIONS = 16
 NPM = ("express@4", "express-jwt@8", "jwks-rsa@4", "express-jwt-authz@2")
 
 
-class Skipped(Exception):  # noqa: N818  # no error: it is told, and the rest goes on
+class Skipped(Exception):  # no error: it is told, and the rest goes on
     """Something that is needed is not here; the text says what."""
 
 
@@ -59,13 +59,13 @@ def load(url: str, tokens: Path, seconds: float) -> Load:
     """Put a URL under load. Raises RuntimeError if anything but 200 is answered."""
     # wrk takes whole seconds only.
     command = [wrk(), "-t1", f"-c{CONNECTIONS}", f"-d{max(1, round(seconds))}s"]
-    run = subprocess.run(
-        [*command, "-s", str(HERE / "_load.lua"), url, "--", str(tokens)],
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-        preexec_fn=partial(pin, load_core()),
-    )
+    with pinned(load_core()):
+        run = subprocess.run(
+            [*command, "-s", str(HERE / "_load.lua"), url, "--", str(tokens)],
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
     told = json.loads(run.stdout.splitlines()[-1])
     if told["refused"] or told["failed"] or not told["requests"]:
         raise RuntimeError(f"{url}: {told}")
@@ -125,7 +125,11 @@ def _npm_packages() -> Path:
         cache.mkdir(parents=True, exist_ok=True)
         options = ["--prefix", str(cache), "--no-package-lock", "--no-audit", "--no-fund", "--loglevel=error"]
         run = subprocess.run(
-            [npm, "install", *options, *NPM], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+            [npm, "install", *options, *NPM],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
         )
         if run.returncode:
             raise Skipped(f"npm install failed: {(run.stdout.strip().splitlines() or ['?'])[-1][:120]}")
@@ -149,12 +153,14 @@ def _free_port() -> int:
 @contextmanager
 def _running(command: Sequence[str], port: int, **environment: str) -> Iterator[str]:
     """A server on its core, from the first answer on until the block ends."""
-    process = subprocess.Popen(
-        command,
-        cwd=_report.ROOT,
-        env={**os.environ, **environment},
-        preexec_fn=partial(pin, server_core()),
-    )
+    with pinned(server_core()):
+        process = subprocess.Popen(
+            command,
+            cwd=_report.ROOT,
+            env={**os.environ, **environment},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,  # they log what they refuse
+        )
     try:
         _wait_for(process, port)
         yield f"http://127.0.0.1:{port}"
@@ -171,7 +177,7 @@ def _wait_for(process: subprocess.Popen[bytes], port: int, patience: float = 30)
     until = time.monotonic() + patience
     while time.monotonic() < until:
         if process.poll() is not None:
-            raise RuntimeError(f"the server ended with {process.returncode} before it answered")
+            raise RuntimeError(f"{process.args} ended with {process.returncode} before it answered")
         try:
             with socket.create_connection(("127.0.0.1", port), 1):
                 return
@@ -182,9 +188,6 @@ def _wait_for(process: subprocess.Popen[bytes], port: int, patience: float = 30)
 
 def answers(url: str, token: str | None = None) -> int:
     """The status of one request."""
-    from urllib.error import HTTPError
-    from urllib.request import Request
-
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
     try:
         with urlopen(Request(url, headers=headers), timeout=10) as response:

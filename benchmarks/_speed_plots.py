@@ -33,6 +33,8 @@ def peers(rows: Sequence[dict[str, Any]]) -> list[Path]:
     axes.grid(axis="y", visible=False)
     axes.tick_params(axis="y", length=0)
     axes.axvline(1, color=INK, linewidth=1, linestyle="--", zorder=4)
-    axes.set(xlabel="time for a new RS256 token; 1 is the bare check of its signature", xlim=(0, max(ratios) * 1.1))
+    axes.set(
+        xlabel="time for a new RS256 token; 1 is the bare check of its signature", xlim=(0, max(ratios) * 1.1)
+    )
     paths: list[Path] = _save(figure, "speed-peers")
     return paths

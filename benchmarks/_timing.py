@@ -12,6 +12,7 @@ import inspect
 import os
 import statistics
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import cycle, islice
 from typing import TYPE_CHECKING, Any
@@ -99,12 +100,27 @@ def _timed(pairs: Sequence[tuple[float, float]]) -> Timed:
     return Timed(spent * 1e6, middle, more * 1e6, (low, high), len(pairs))
 
 
+# Once, for a process that is pinned sees no others.
+_ALL = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+
+
 def cores() -> list[int]:
-    """The cores that this process may use; none where the system does not tell."""
-    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    """The cores that this process was given; none where the system does not tell."""
+    return _ALL
 
 
 def pin(which: Sequence[int]) -> None:
     """Stay on these cores, where the system allows it."""
     if which and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, which)
+
+
+@contextmanager
+def pinned(which: Sequence[int]) -> Iterator[None]:
+    """Be on these cores for a while; a process that is started meanwhile stays on them."""
+    before = sorted(os.sched_getaffinity(0)) if _ALL else []
+    pin(which)
+    try:
+        yield
+    finally:
+        pin(before)

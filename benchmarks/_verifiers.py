@@ -198,7 +198,7 @@ class FastMCP(Verifier):
 
 
 class FastapiAuth0(Verifier):
-    """Its dependency, called as FastAPI calls it. It fetches over https when it is built: it is handed the keys."""
+    """Its dependency, called as FastAPI calls it; handed the keys, which it would fetch over https when built."""
 
     name = "fastapi-auth0"
     package = "fastapi-auth0"

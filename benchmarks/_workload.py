@@ -26,7 +26,9 @@ AUDIENCE = "https://api.example.com"
 CLAIM = "permissions"
 NEEDS = ("read:users", "update:users")
 MISSING = "erase:users"
-PERMISSIONS = [f"{verb}:{noun}" for noun in ("users", "orders") for verb in "create read update delete list".split()]
+PERMISSIONS = [
+    f"{verb}:{noun}" for noun in ("users", "orders") for verb in ("create", "read", "update", "delete", "list")
+]
 # More than are remembered (1,024), so that going round among them never meets one that is.
 TOKENS = 2_200
 

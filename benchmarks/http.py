@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
     from jwtauthz.testing import FakeIssuer
 
-ROUNDS, SECONDS = 9, 2
-QUICK_ROUNDS, QUICK_SECONDS = 2, 1
+ROUNDS, QUICK_ROUNDS = 11, 2
+SECONDS = 1  # of each run
+WARM_UP = 2  # compilers in servers need it
 SERVERS = (
     *("starlette_open", "starlette_middleware", "starlette_route", "starlette_pyjwt"),
     *("fastapi", "flask", "express"),
@@ -52,6 +53,7 @@ COMPARISONS = (
     Comparison("middleware and @requires, one token", "starlette_route", "starlette_open"),
     Comparison("the same, every request another token", "starlette_route", "starlette_open", "many"),
     Comparison("a Starlette route with PyJWKClient, over open", "starlette_pyjwt", "starlette_open"),
+    Comparison("FastAPI: a dependency that does nothing, over open", "fastapi", "fastapi", path="/empty"),
     Comparison("FastAPI dependency, one token, over open", "fastapi", "fastapi", "one", 0.92),
     Comparison("the same, every request another token", "fastapi", "fastapi", "many"),
     Comparison("Flask decorator, one token, over open", "flask", "flask", "one", 0.92),
@@ -140,8 +142,12 @@ class Measured:
         )
 
 
-def measure(rig: Rig, comparisons: Sequence[Comparison], rounds: int, seconds: float) -> list[Measured]:
+def measure(rig: Rig, comparisons: Sequence[Comparison], rounds: int, seconds: float = SECONDS) -> list[Measured]:
     results = [Measured(comparison, [], [], []) for comparison in comparisons]
+    for server, path in sorted(
+        {(it.server, it.path) for it in comparisons} | {(it.over, it.over_path) for it in comparisons}
+    ):
+        rig.rate(server, path, "one", WARM_UP)
     for number in range(rounds):
         print(f"round {number + 1} of {rounds} ...", flush=True)
         before: tuple[tuple[str, str, str], float] | None = None  # the last run, if it may serve the next as well
@@ -179,7 +185,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for name, reason in rig.skipped.items():
             print(f"{name}: skipped: {reason}", flush=True)
         wanted = [it for it in wanted if it.server in rig.urls and it.over in rig.urls]
-        results = measure(rig, wanted, rounds, QUICK_SECONDS if options.quick else SECONDS)
+        results = measure(rig, wanted, rounds)
         node = _servers.express_versions() if "express" in rig.urls else ""
     packages = ("starlette", "uvicorn", "uvloop", "httptools", "fastapi", "flask", "gunicorn", "PyJWT")
     where = _lines.environment(*packages)

@@ -90,7 +90,14 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
         ]
         for name, of in sorted(found.items(), key=lambda item: rank(item[1]))
     ]
-    head = ["library", "RS256: a new token, over bare verify", "time", "the same again", "ES256: new", "EdDSA: new"]
+    head = [
+        "library",
+        "RS256: a new token, over bare verify",
+        "time",
+        "the same again",
+        "ES256: new",
+        "EdDSA: new",
+    ]
     return _report.table(head, cells)
 
 
@@ -128,8 +135,7 @@ def _in_a_process_of_its_own(kind: type[Verifier], *, quick: bool) -> list[dict[
     child = subprocess.run(
         [*command, *(["--quick"] if quick else [])],
         cwd=_report.ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        capture_output=True,
         text=True,
         check=False,
     )
@@ -138,4 +144,3 @@ def _in_a_process_of_its_own(kind: type[Verifier], *, quick: bool) -> list[dict[
         return [{"library": kind.name, "algorithm": "RS256", "error": last[:120]}]
     rows: list[dict[str, Any]] = json.loads(child.stdout.splitlines()[-1])
     return rows
-

@@ -13,7 +13,6 @@ import json
 import shutil
 import statistics
 import subprocess
-import sys
 import sysconfig
 import threading
 import time

@@ -106,8 +106,11 @@ def _is_there(token: VerifiedToken, claim: ClaimName) -> bool:
 def _near_miss(token: VerifiedToken, scope: str, sources: Sequence[ClaimName]) -> tuple[Code, str, str] | None:
     """Whether the scope stands there in other letters or glued to others; in the claims that are read, or else."""
     read = [(source, lookup(token.claims, source)) for source in sources]
+    wanted = scope.lower()
     for claim, value in (*read, *other_claims(token.claims, sources)):
         for text in _texts(value):
+            if wanted not in text.lower():
+                continue
             found = _near(text, scope, f"`{show_claim(claim)}`")
             if found is not None:
                 return found

@@ -28,7 +28,7 @@ from .hierarchy import Hierarchy
 from .hooks import Hooks
 from .issuer import MAX_LEEWAY, Issuer, audiences, several
 from .keys.remote import MustWait
-from .policy import Decision, Shadow, requirement
+from .policy import Decision, Requirement, Shadow, requirement
 from .request import Request, bearer_token
 from .revocation import Revocation
 from .verifier import Verifier, keys_unavailable
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from .explain import Explanation
     from .hooks import Hook
     from .keys.remote import Flight
-    from .policy import Requirement
     from .revocation import Revoked
     from .token import VerifiedToken
 logger = logging.getLogger("jwtauthz")
@@ -411,8 +410,10 @@ class ResourceServer:
 
 def _with_hint(finding: Finding) -> Finding:
     """A finding with the general cure, where it has none of its own."""
-    hint = finding.hint or cure(finding.code)
-    return finding if hint == finding.hint else replace(finding, hint=hint)
+    if finding.hint or finding.code is Code.REFUSED_BY_CHECK:  # where the application may have said it all
+        return finding
+    hint = cure(finding.code)
+    return finding if hint is None else replace(finding, hint=hint)
 
 
 def _denied_by(finding: Finding) -> Decision:
@@ -429,8 +430,8 @@ def _asked(request: Request | str | None) -> Request:
 
 
 def _requirement(needs: tuple[object, ...], claim: object) -> Requirement:
-    if len(needs) == 1 and claim is None and not isinstance(needs[0], str):
-        return requirement(needs[0])
+    if len(needs) == 1 and claim is None and isinstance(needs[0], Requirement):
+        return needs[0]
     try:
         return _remembered_requirement(needs, claim)
     except TypeError:  # something that can't be hashed, and so can't be meant

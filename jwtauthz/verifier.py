@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from .checks import CLAIM_CHECKS, HEADER_CHECKS, first_finding, show, wrong_issuer
+from .checks import HEADER_CHECKS, claim_checks, first_finding, show, wrong_issuer
 from .cures import cure
 from .errors import Code, ConfigurationError, Finding, KeySetUnavailable
 from .explain import Step, steps_of
@@ -21,7 +21,7 @@ from .token_cache import TokenCache
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from .checks import Rules
+    from .checks import Check, Rules
     from .hierarchy import Hierarchy
     from .issuer import Issuer
     from .keys.jwk import Found, Key
@@ -45,10 +45,10 @@ class _Trusted:
 
     issuer: Issuer
     rules: Rules
+    claim_checks: tuple[Check, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Seen:
+class _Seen(NamedTuple):
     """A token whose signature held under a key, and the span of time in which its claims hold."""
 
     token: VerifiedToken
@@ -96,7 +96,7 @@ class Verifier:
         for issuer in issuers:
             if issuer.url in self._trusted:
                 raise ConfigurationError(f"The issuer {issuer.url!r} is given twice. Leave one out.")
-            self._trusted[issuer.url] = _Trusted(issuer, issuer.rules(audience=audience, leeway=leeway))
+            self._trusted[issuer.url] = _trusted(issuer, issuer.rules(audience=audience, leeway=leeway))
         if not self._trusted:
             raise ConfigurationError("No issuer is given. Write issuer='https://tenant.eu.auth0.com/'.")
         self._headers: dict[bytes, Header] = {}
@@ -161,7 +161,7 @@ class Verifier:
         if finding is not None:
             return finding
         # The claims are read before the key is looked for: a token that they refuse anyway is worth no fetch.
-        finding = first_finding(CLAIM_CHECKS, token, trusted.rules, now)
+        finding = first_finding(trusted.claim_checks, token, trusted.rules, now)
         try:
             found = trusted.issuer.key_set.find(
                 token.header.key_id,
@@ -280,6 +280,10 @@ class Verifier:
             digest,
             _Seen(verified, trusted, key, token.header.algorithm, valid_from, claims["exp"] + leeway),
         )
+
+
+def _trusted(issuer: Issuer, rules: Rules) -> _Trusted:
+    return _Trusted(issuer, rules, claim_checks(rules))
 
 
 def _key_step(token: UnverifiedToken, trusted: _Trusted, *, known: bool) -> tuple[Step, Step]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import enum
 
 import pytest
-from authorizing import NOW, ODD, ask, bearer, bug, case, every_door, request_for, server_for
 
+from authorizing import NOW, ODD, ask, bearer, bug, case, every_door, request_for, server_for
 from jwtauthz import (
     AccessDenied,
     Claim,
@@ -19,7 +19,6 @@ from jwtauthz import (
     claim_equals,
     claim_includes,
 )
-from jwtauthz.testing import FakeClock
 
 
 class Plan(enum.StrEnum):
@@ -214,15 +213,15 @@ class TestRefusedSettings:
             case("bytes for a value", lambda: claim_equals("x", b"a"), "a string, a number or a boolean"),
             case("nothing to hold", lambda: claim_includes("x"), r"Write claim_includes\('groups', 'staff'\)"),
             case("a list to hold", lambda: claim_includes("x", ["a", "b"]), "a string, a number or a boolean"),
-            case("an empty text to hold", lambda: claim_includes("x", ""), "", bug="built: holds in 'a  b'"),
-            case("what is no number", lambda: claim_equals("x", float("nan")), "", bug="built, and never equal"),
+            case("an empty text to hold", lambda: claim_includes("x", ""), ".", bug="built: holds in 'a  b'"),
+            case("what is no number", lambda: claim_equals("x", float("nan")), ".", bug="built, and never equal"),
             case(
-                "more than any number", lambda: claim_equals("x", float("inf")), "", bug="built, and never equal"
+                "more than any number", lambda: claim_equals("x", float("inf")), ".", bug="built, and never equal"
             ),
             case(
                 "a path that depends on the request",
                 lambda: claim_equals(("orgs", "{org_id}"), "admin"),
-                "",
+                ".",
                 bug="built, and looks for the name with braces",
             ),
         ],
@@ -254,7 +253,7 @@ class TestAgeAndSubject:
 
     @bug("a remembered token is not asked for its age again: it is let in until it expires")
     def test_a_token_that_was_young_enough_grows_too_old(self):
-        from authorizing import FakeClock, request_for
+        from authorizing import FakeClock
 
         clock = FakeClock()
         server = server_for(issuer={"max_token_age": 60}, clock=clock)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from authorizing import NOW, ODD, ask, bearer, bug, case, every_door, server_for
 
+from authorizing import NOW, ODD, ask, bearer, bug, case, every_door, server_for
 from jwtauthz import Claim, Code, ConfigurationError, all_of, any_of, authenticated
 
 ROLES = {"editor": ["read:docs", "write:docs"], "viewer": ["read:docs"]}

@@ -6,9 +6,8 @@ The tokens are those of `vectors/issuers`; what differs from row to row stands i
 from __future__ import annotations
 
 import pytest
-from authorizing import case
-from why.vectors import VECTORS, keys, mint, signed
 
+from authorizing import case
 from jwtauthz import (
     AccessDenied,
     Claim,
@@ -23,6 +22,7 @@ from jwtauthz import (
     organization,
 )
 from jwtauthz.testing import FakeClock, FakeIssuer
+from why.vectors import VECTORS, keys, mint, signed
 
 TENANT = "11111111-2222-4333-8444-555555555555"
 APP = "bbbbbbbb-cccc-4ddd-8eee-ffffffffffff"
@@ -40,7 +40,7 @@ PRESETS = {
     "keycloak with a client": lambda **settings: Issuer.keycloak(
         "https://sso.example.com", "acme", client="users-api", **settings
     ),
-    "google": lambda **settings: Issuer.google(**settings),
+    "google": Issuer.google,
 }
 
 
@@ -63,14 +63,13 @@ def token(vector: str, header=None, **instead) -> str:
 
 def codes(asked: ResourceServer, text: str, *needs) -> list[str]:
     """The findings of a decision; none if it lets in. The explanation says the same."""
-    explained = asked.explain(f"Bearer {text}", *needs)
+    explained, denied = asked.explain(f"Bearer {text}", *needs), None
     try:
         asked.authorize(f"Bearer {text}", *needs)
-    except AccessDenied as denied:
-        assert explained.status == denied.status
-        return [str(finding.code) for finding in denied.findings]
-    assert explained.allowed
-    return []
+    except AccessDenied as refused:
+        denied = refused
+    assert explained.status == (denied.status if denied else 200)
+    return [str(finding.code) for finding in denied.findings] if denied else []
 
 
 def first(asked: ResourceServer, text: str, *needs) -> str | None:
@@ -82,7 +81,9 @@ class TestWhereTheyAre:
         ("issuer", "url"),
         [
             case("Auth0, with a slash", Issuer.auth0("acme.eu.auth0.com"), "https://acme.eu.auth0.com/"),
-            case("Auth0 at a domain of one's own", Issuer.auth0("login.example.com"), "https://login.example.com/"),
+            case(
+                "Auth0 at a domain of one's own", Issuer.auth0("login.example.com"), "https://login.example.com/"
+            ),
             case("Okta, without a slash", Issuer.okta("acme.okta.com"), "https://acme.okta.com/oauth2/default"),
             case(
                 "another server of Okta",
@@ -90,7 +91,9 @@ class TestWhereTheyAre:
                 "https://acme.okta.com/oauth2/aus1a2b3c",
             ),
             case("Entra ID", Issuer.entra(TENANT), f"https://login.microsoftonline.com/{TENANT}/v2.0"),
-            case("Entra ID 1.0, with a slash", Issuer.entra(TENANT, version=1), f"https://sts.windows.net/{TENANT}/"),
+            case(
+                "Entra ID 1.0, with a slash", Issuer.entra(TENANT, version=1), f"https://sts.windows.net/{TENANT}/"
+            ),
             case(
                 "a tenant in capitals",
                 Issuer.entra(APP.upper()),
@@ -117,8 +120,7 @@ class TestWhereTheyAre:
     def test_every_vector_of_theirs_comes_from_there(self, vector):
         given = VECTORS[vector]
         urls = {preset().url for preset in PRESETS.values()}
-        elsewhere = {"entra_graph": "/", "okta_org_server": ""}
-        assert given.issuer in urls or vector in elsewhere or given.claims.get("iss") in urls
+        assert given.issuer in urls or given.claims["iss"] in urls or vector in {"entra_graph", "okta_org_server"}
 
 
 class TestTokens:
@@ -133,7 +135,9 @@ class TestTokens:
             case("permissions of RBAC", "auth0", API, "auth0_rbac", {}, "write:users", None),
             case("an empty scope hides none", "auth0", API, "auth0_rbac", {"scope": ""}, "write:users", None),
             case("permissions that are null", "auth0", API, "auth0_rbac", {"permissions": None}, "openid", None),
-            case("a login without a scope", "auth0", API, "auth0_only_oidc", {}, "read:users", Code.ONLY_OIDC_SCOPES),
+            case(
+                "a login without a scope", "auth0", API, "auth0_only_oidc", {}, "read:users", Code.ONLY_OIDC_SCOPES
+            ),
             case("an ID token", "auth0", API, "auth0_id_token", {}, authenticated(), Code.ID_TOKEN),
             case("an opaque token", "auth0", API, "auth0_opaque", {}, authenticated(), Code.OPAQUE_TOKEN),
             case("an encrypted token", "auth0", API, "auth0_encrypted", {}, authenticated(), Code.ENCRYPTED_TOKEN),
@@ -149,7 +153,15 @@ class TestTokens:
             ),
             # Okta
             case("a list in scp", "okta", "api://default", "okta_access", {}, "read:users", None),
-            case("a string in scp", "okta", "api://default", "okta_access", {"scp": "x read:users"}, "read:users", None),
+            case(
+                "a string in scp",
+                "okta",
+                "api://default",
+                "okta_access",
+                {"scp": "x read:users"},
+                "read:users",
+                None,
+            ),
             case(
                 "scope is not read",
                 "okta",
@@ -205,7 +217,9 @@ class TestTokens:
                 Code.WRONG_ISSUER,
             ),
             case("Entra's ID token", "entra v2", APP, "entra_id_token", {}, authenticated(), Code.ID_TOKEN),
-            case("only scopes of OpenID", "entra v2", APP, "entra_v2_only_oidc", {}, "read", Code.ONLY_OIDC_SCOPES),
+            case(
+                "only scopes of OpenID", "entra v2", APP, "entra_v2_only_oidc", {}, "read", Code.ONLY_OIDC_SCOPES
+            ),
             case(
                 "an ID token without a nonce, for an app that is client and API",
                 "entra v2",
@@ -220,21 +234,103 @@ class TestTokens:
             case("no aud, but a client", "cognito", CLIENT, "cognito_access", {}, f"{API}/users.read", None),
             case("one of two clients", "cognito", ["x", CLIENT], "cognito_access", {}, "openid", None),
             case("another client", "cognito", "x", "cognito_access", {}, "openid", Code.WRONG_AUDIENCE),
-            case("neither aud nor client", "cognito", CLIENT, "cognito_access", {"client_id": ...}, "openid", Code.MISSING_CLAIM),
-            case("an aud goes before the client", "cognito", CLIENT, "cognito_access", {"aud": API}, "openid", Code.WRONG_AUDIENCE),
+            case(
+                "neither aud nor client",
+                "cognito",
+                CLIENT,
+                "cognito_access",
+                {"client_id": ...},
+                "openid",
+                Code.MISSING_CLAIM,
+            ),
+            case(
+                "an aud goes before the client",
+                "cognito",
+                CLIENT,
+                "cognito_access",
+                {"aud": API},
+                "openid",
+                Code.WRONG_AUDIENCE,
+            ),
             case("an aud of a bound resource", "cognito", API, "cognito_access", {"aud": API}, "openid", None),
-            case("an aud of null is no missing one", "cognito", CLIENT, "cognito_access", {"aud": None}, "openid", Code.MISSING_CLAIM),
-            case("an empty list for aud", "cognito", CLIENT, "cognito_access", {"aud": []}, "openid", Code.WRONG_AUDIENCE),
-            case("a list for client_id", "cognito", CLIENT, "cognito_access", {"client_id": [CLIENT]}, "openid", Code.BAD_CLAIM),
+            case(
+                "an aud of null is no missing one",
+                "cognito",
+                CLIENT,
+                "cognito_access",
+                {"aud": None},
+                "openid",
+                Code.MISSING_CLAIM,
+            ),
+            case(
+                "an empty list for aud",
+                "cognito",
+                CLIENT,
+                "cognito_access",
+                {"aud": []},
+                "openid",
+                Code.WRONG_AUDIENCE,
+            ),
+            case(
+                "a list for client_id",
+                "cognito",
+                CLIENT,
+                "cognito_access",
+                {"client_id": [CLIENT]},
+                "openid",
+                Code.BAD_CLAIM,
+            ),
             case("Cognito's ID token", "cognito", CLIENT, "cognito_id", {}, authenticated(), Code.ID_TOKEN),
-            case("without hashes too", "cognito", CLIENT, "cognito_id", {"at_hash": ...}, authenticated(), Code.ID_TOKEN),
-            case("token_use is missing", "cognito", CLIENT, "cognito_access", {"token_use": ...}, "openid", Code.BAD_CLAIM),
-            case("token_use in capitals", "cognito", CLIENT, "cognito_access", {"token_use": "Access"}, "openid", Code.BAD_CLAIM),
-            case("token_use in a list", "cognito", CLIENT, "cognito_access", {"token_use": ["access"]}, "openid", Code.BAD_CLAIM),
+            case(
+                "without hashes too",
+                "cognito",
+                CLIENT,
+                "cognito_id",
+                {"at_hash": ...},
+                authenticated(),
+                Code.ID_TOKEN,
+            ),
+            case(
+                "token_use is missing",
+                "cognito",
+                CLIENT,
+                "cognito_access",
+                {"token_use": ...},
+                "openid",
+                Code.BAD_CLAIM,
+            ),
+            case(
+                "token_use in capitals",
+                "cognito",
+                CLIENT,
+                "cognito_access",
+                {"token_use": "Access"},
+                "openid",
+                Code.BAD_CLAIM,
+            ),
+            case(
+                "token_use in a list",
+                "cognito",
+                CLIENT,
+                "cognito_access",
+                {"token_use": ["access"]},
+                "openid",
+                Code.BAD_CLAIM,
+            ),
             case("InitiateAuth", "cognito", CLIENT, "cognito_initiate_auth", {}, "read", Code.SCOPE_MISSING),
             # Keycloak
-            case("aud is account", "keycloak", "users-api", "keycloak_access", {}, "users-admin", Code.WRONG_AUDIENCE),
-            case("a mapper for the audience", "keycloak", "users-api", "keycloak_audience", {}, "users-admin", None),
+            case(
+                "aud is account",
+                "keycloak",
+                "users-api",
+                "keycloak_access",
+                {},
+                "users-admin",
+                Code.WRONG_AUDIENCE,
+            ),
+            case(
+                "a mapper for the audience", "keycloak", "users-api", "keycloak_audience", {}, "users-admin", None
+            ),
             case("scopes beside roles", "keycloak", "users-api", "keycloak_audience", {}, "email", None),
             case(
                 "a client's role is not read unless asked for",
@@ -245,7 +341,15 @@ class TestTokens:
                 "read:users",
                 Code.SCOPE_IN_OTHER_CLAIM,
             ),
-            case("a client's role", "keycloak with a client", "users-api", "keycloak_audience", {}, "read:users", None),
+            case(
+                "a client's role",
+                "keycloak with a client",
+                "users-api",
+                "keycloak_audience",
+                {},
+                "read:users",
+                None,
+            ),
             case(
                 "another client's role",
                 "keycloak with a client",
@@ -257,7 +361,15 @@ class TestTokens:
             ),
             case("odd roles", "keycloak", "users-api", "keycloak_audience", {"realm_access": "x"}, "email", None),
             case("Keycloak's ID token", "keycloak", "users-api", "keycloak_id_token", {}, "email", Code.ID_TOKEN),
-            case("its refresh token", "keycloak", "users-api", "keycloak_refresh", {}, "email", Code.ALGORITHM_NOT_ALLOWED),
+            case(
+                "its refresh token",
+                "keycloak",
+                "users-api",
+                "keycloak_refresh",
+                {},
+                "email",
+                Code.ALGORITHM_NOT_ALLOWED,
+            ),
             case(
                 "an ID token for a client that is the API, without nonce and hash",
                 "keycloak",
@@ -279,7 +391,9 @@ class TestTokens:
                 bug="refused for HS512 alone; the payload's own typ (Refresh) is not read",
             ),
             # Google
-            case("an opaque token of Google", "google", API, "google_opaque", {}, authenticated(), Code.OPAQUE_TOKEN),
+            case(
+                "an opaque token of Google", "google", API, "google_opaque", {}, authenticated(), Code.OPAQUE_TOKEN
+            ),
             case(
                 "the ID token of a service account",
                 "google",
@@ -298,8 +412,24 @@ class TestTokens:
                 claim_equals("email", "svc@p.iam.gserviceaccount.com"),
                 Code.CLAIM_DIFFERS,
             ),
-            case("for another API", "google", API, "google_id_token", {"nonce": ..., "at_hash": ...}, authenticated(), Code.WRONG_AUDIENCE),
-            case("of a login in a browser", "google", API, "google_id_token", {"aud": API}, authenticated(), Code.ID_TOKEN),
+            case(
+                "for another API",
+                "google",
+                API,
+                "google_id_token",
+                {"nonce": ..., "at_hash": ...},
+                authenticated(),
+                Code.WRONG_AUDIENCE,
+            ),
+            case(
+                "of a login in a browser",
+                "google",
+                API,
+                "google_id_token",
+                {"aud": API},
+                authenticated(),
+                Code.ID_TOKEN,
+            ),
             case(
                 "whose iss has no https",
                 "google",
@@ -311,7 +441,7 @@ class TestTokens:
                 bug="wrong_issuer: Google documents both spellings of iss",
             ),
         ],
-    )  # fmt: skip
+    )
     def test_are_taken_or_refused_as_documented(self, preset, audience, vector, instead, needed, expected):
         header = {"alg": "RS256"} if vector == "keycloak_refresh" and "sso" in audience else None
         assert first(server(preset, audience), token(vector, header, **instead), needed) == expected
@@ -332,7 +462,10 @@ class TestTokens:
         assert codes(asked, mint().token(**claims), authenticated()) == []
 
     def test_cognitos_are_under_a_key_that_is_named(self):
-        assert first(server("cognito", CLIENT), token("cognito_access", {"kid": ...}), "openid") == Code.MALFORMED_TOKEN
+        assert (
+            first(server("cognito", CLIENT), token("cognito_access", {"kid": ...}), "openid")
+            == Code.MALFORMED_TOKEN
+        )
         assert first(server("auth0", API), token("auth0_machine", {"kid": ...}), "read:users") is None
 
     def test_organizations_of_auth0(self):
@@ -348,13 +481,24 @@ class TestHints:
     @pytest.mark.parametrize(
         ("preset", "audience", "vector", "needed", "says"),
         [
-            case("Keycloak's account", "keycloak", "users-api", "keycloak_access", "email", "mapper of type Audience"),
-            case("Entra's versions", "entra v2", APP, "entra_v1_access", "users.read", "requestedAccessTokenVersion"),
+            case(
+                "Keycloak's account",
+                "keycloak",
+                "users-api",
+                "keycloak_access",
+                "email",
+                "mapper of type Audience",
+            ),
+            case(
+                "Entra's versions", "entra v2", APP, "entra_v1_access", "users.read", "requestedAccessTokenVersion"
+            ),
             case("Cognito's ID token", "cognito", CLIENT, "cognito_id", "openid", "access token"),
             case("Auth0's opaque token", "auth0", API, "auth0_opaque", "openid", "audience="),
             case("Auth0's five parts", "auth0", API, "auth0_encrypted", "openid", "audience="),
             case("Google's opaque token", "google", API, "google_opaque", "openid", "Google"),
-            case("a client's role at Keycloak", "keycloak", "users-api", "keycloak_audience", "read:users", "claim="),
+            case(
+                "a client's role at Keycloak", "keycloak", "users-api", "keycloak_audience", "read:users", "claim="
+            ),
         ],
     )
     def test_say_what_to_do_there(self, preset, audience, vector, needed, says):
@@ -423,7 +567,9 @@ class TestRefusedSettings:
     @pytest.mark.parametrize(
         ("build", "says"),
         [
-            case("a URL for Auth0's domain", lambda: Issuer.auth0("https://acme.eu.auth0.com"), "without https://"),
+            case(
+                "a URL for Auth0's domain", lambda: Issuer.auth0("https://acme.eu.auth0.com"), "without https://"
+            ),
             case("a slash behind it", lambda: Issuer.auth0("acme.eu.auth0.com/"), "without https:// and slashes"),
             case("a port behind it", lambda: Issuer.auth0("acme.eu.auth0.com:443"), "is no domain"),
             case("an empty domain", lambda: Issuer.auth0(""), "is no domain"),
@@ -432,7 +578,9 @@ class TestRefusedSettings:
             case("a line feed", lambda: Issuer.auth0("acme.eu.auth0.com\n"), "is no domain"),
             case("a user in it", lambda: Issuer.auth0("acme@evil.com"), "is no domain"),
             case("a domain beyond ASCII", lambda: Issuer.auth0("acm\u00e9.auth0.com"), "is no domain"),
-            case("Okta's org server", lambda: Issuer.okta("acme.okta.com", None), "authorization_server='default'"),
+            case(
+                "Okta's org server", lambda: Issuer.okta("acme.okta.com", None), "authorization_server='default'"
+            ),
             case("a server with a slash", lambda: Issuer.okta("acme.okta.com", "a/b"), "authorization_server"),
             case("a server that is empty", lambda: Issuer.okta("acme.okta.com", ""), "authorization_server"),
             case("Entra's common", lambda: Issuer.entra("common"), "list the tenants you trust"),
@@ -442,8 +590,10 @@ class TestRefusedSettings:
             case("several tenants at once", lambda: Issuer.entra([TENANT]), "is no tenant ID"),
             case("version 3", lambda: Issuer.entra(TENANT, version=3), "version 1 and 2"),
             case("a version that is a text", lambda: Issuer.entra(TENANT, version="2"), "version 1 and 2"),
-            case("a list of versions", lambda: Issuer.entra(TENANT, version=[1, 2]), "", bug="TypeError: unhashable"),
-            case("true for a version", lambda: Issuer.entra(TENANT, version=True), "", bug="built, as version 1"),
+            case(
+                "a list of versions", lambda: Issuer.entra(TENANT, version=[1, 2]), ".", bug="TypeError: unhashable"
+            ),
+            case("true for a version", lambda: Issuer.entra(TENANT, version=True), ".", bug="built, as version 1"),
             case("a region with a slash", lambda: Issuer.cognito("eu/x", POOL[1]), "region"),
             case("an empty pool", lambda: Issuer.cognito("eu-west-1", ""), "user_pool_id"),
             case(
@@ -456,11 +606,13 @@ class TestRefusedSettings:
             case("an empty realm", lambda: Issuer.keycloak("https://sso.example.com", ""), "realm"),
             case("plain http", lambda: Issuer.keycloak("http://sso.example.com", "a"), "https"),
             case("no base URL", lambda: Issuer.keycloak(None, "a"), "https"),
-            case("a client with no name", lambda: Issuer.keycloak("https://a.b", "a", client=""), "names no claim"),
+            case(
+                "a client with no name", lambda: Issuer.keycloak("https://a.b", "a", client=""), "names no claim"
+            ),
             case(
                 "a URL, which the preset knows",
                 lambda: Issuer.auth0("acme.eu.auth0.com", url="https://acme.eu.auth0.com/"),
-                "",
+                ".",
                 bug="TypeError: multiple values for argument 'url'",
             ),
             case("no audience", lambda: ResourceServer(Issuer.auth0("acme.eu.auth0.com")), "No audience"),

@@ -701,7 +701,7 @@ class TestTheLog:
             server.authorize(f"Bearer {mint.token()}", "a")
         (record,) = caplog.records
         assert (record.levelno, record.status) == (logging.ERROR, 503)
-        assert "gone fishing" in record.getMessage()
+        assert "Gone fishing" in record.getMessage()
         assert denied.value.headers["Retry-After"] == "4"
         assert "fishing" not in str(denied.value.body)
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from authorizing import MINT, NOW, ODD, Answer, ask, ask_async, bearer, bug, case, every_door, server_for
 
+from authorizing import MINT, NOW, ODD, Answer, ask, ask_async, bearer, case, every_door, server_for
 from jwtauthz import (
     AccessDenied,
     Code,

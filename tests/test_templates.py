@@ -5,8 +5,8 @@ from __future__ import annotations
 import uuid
 
 import pytest
-from authorizing import ask, ask_async, bearer, bug, case, every_door, request_for, server_for
 
+from authorizing import ask, ask_async, bearer, bug, case, every_door, request_for, server_for
 from jwtauthz import Claim, Code, ConfigurationError, Request, all_of, any_of, authenticated, organization
 
 ROLES = {"admin": ["read", "write"], "viewer": ["read"]}
@@ -174,9 +174,7 @@ class TestAClaimOfTheRequest:
     def test_and_a_scope_of_the_request_at_once(self):
         claims = {"orgs": {"a": ["docs:read"]}}
         for kind, status in (("docs", 200), ("mail", 403)):
-            verdict = ask(
-                "{kind}:read", claim=self.ORGS, claims=claims, path_params={"org_id": "a", "kind": kind}
-            )
+            verdict = ask("{kind}:read", claim=self.ORGS, claims=claims, path_params={"org_id": "a", "kind": kind})
             assert verdict.status == status
 
     def test_two_parameters_in_one_path(self):
@@ -186,7 +184,9 @@ class TestAClaimOfTheRequest:
             assert verdict.status == status
 
     def test_a_literal_key_is_literal_whatever_it_holds(self):
-        assert ask("write", claim="perms_{org_id}", claims={"perms_{org_id}": ["write"]}, path_params={"org_id": "a"})
+        assert ask(
+            "write", claim="perms_{org_id}", claims={"perms_{org_id}": ["write"]}, path_params={"org_id": "a"}
+        )
 
     @pytest.mark.parametrize(
         ("needed", "claim", "claims", "allowed"),

@@ -7,7 +7,6 @@ and it registers under the lock under which the landing is announced, so that no
 
 from __future__ import annotations
 
-import asyncio
 import sys
 import threading
 from contextlib import suppress
@@ -93,6 +92,8 @@ class Flight:
             await self._await_asyncio()
 
     async def _await_asyncio(self) -> None:
+        import asyncio  # who waits in asyncio has imported it
+
         loop = asyncio.get_running_loop()
         over = loop.create_future()
 
