@@ -65,6 +65,10 @@ class Jwtauthz(Verifier):
     name = "jwtauthz authorize, policy included"
     package = "jwtauthz"
 
+    @classmethod
+    def missing(cls) -> str | None:
+        return None
+
     def call(self) -> Callable[[str], Any]:
         authorize = _workload.a_server(self.issuer).authorize
         return lambda token: authorize(f"Bearer {token}", *_workload.NEEDS, claim=_workload.CLAIM)

@@ -19,7 +19,7 @@ from jwtauthz.keys.key import Key
 
 from . import _lines, _workload
 from ._lines import Line
-from ._timing import Timed, Work, compare, cores, pin
+from ._timing import SLICE, Timed, Work, compare, cores, pin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -120,7 +120,11 @@ def crypto_reached(server: ResourceServer, headers: Sequence[str]) -> int:
 
 
 def measure(
-    rounds: int, algorithms: Sequence[str] = ALGORITHMS, count: int = _workload.TOKENS
+    rounds: int,
+    algorithms: Sequence[str] = ALGORITHMS,
+    *,
+    count: int = _workload.TOKENS,
+    seconds: float = SLICE,
 ) -> dict[str, dict[str, Timed]]:
     """Everything, by algorithm; junk is measured beside the first one."""
     results = {}
@@ -135,7 +139,7 @@ def measure(
                 without = _workload.a_server(issuer, token_cache=None)
                 headers = [(f"Bearer {token}", *_workload.NEEDS) for token in tokens]
                 todo += [Work("token_cache=None", accept(without), headers), *junk_works(server)]
-            results[algorithm] = compare(bare(tokens, issuer), todo, rounds=rounds)
+            results[algorithm] = compare(bare(tokens, issuer), todo, rounds=rounds, seconds=seconds)
     return results
 
 

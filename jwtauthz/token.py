@@ -234,7 +234,7 @@ def _not_three_parts(text: str) -> Finding:
             else "A placeholder stands there.",
             hint="The client sent the request before it had a token, or put a placeholder into the header.",
         )
-    if text[0] in "{<":
+    if text[:1] in {"{", "<"}:
         return _malformed("it begins like a JSON document or a placeholder; send the access token that is inside")
     parts = text.count(".") + 1
     if parts == 5:

@@ -591,7 +591,10 @@ class TestRefusedSettings:
             case("version 3", lambda: Issuer.entra(TENANT, version=3), "version 1 and 2"),
             case("a version that is a text", lambda: Issuer.entra(TENANT, version="2"), "version 1 and 2"),
             case(
-                "a list of versions", lambda: Issuer.entra(TENANT, version=[1, 2]), ".", bug="TypeError: unhashable"
+                "a list of versions",
+                lambda: Issuer.entra(TENANT, version=[1, 2]),
+                ".",
+                bug="TypeError: unhashable",
             ),
             case("true for a version", lambda: Issuer.entra(TENANT, version=True), ".", bug="built, as version 1"),
             case("a region with a slash", lambda: Issuer.cognito("eu/x", POOL[1]), "region"),

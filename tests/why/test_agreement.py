@@ -197,11 +197,12 @@ class Tags(HTMLParser):
         self.attributes.update(name for name, _ in attrs)
 
 
-TAGS = {"details", "summary", 
+TAGS = {
+    *("details", "summary"),
     *("html", "head", "meta", "title", "style", "body", "main", "section", "p", "h1", "h2", "a", "code", "span"),
     *("ul", "li", "dl", "dt", "dd", "table", "tbody", "tr", "th", "td"),
 }
-ATTRIBUTES = {"lang", "charset", "name", "content", "class", "id", "aria-labelledby", "scope"}
+ATTRIBUTES = {"lang", "charset", "name", "content", "class", "id", "aria-labelledby", "open", "scope"}
 
 
 def check_forms(explained: Explanation, header: str) -> None:
