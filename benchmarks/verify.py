@@ -80,17 +80,19 @@ def junk() -> dict[str, str]:
     }
 
 
-def works(server: ResourceServer, issuer: FakeIssuer, tokens: Sequence[str]) -> list[Work]:
-    """What is done with tokens that parse."""
+def works(issuer: FakeIssuer, tokens: Sequence[str]) -> list[Work]:
+    """What is done with tokens that parse. Each has a server of its own, for it would fill another's cache."""
     again = f"Bearer {tokens[0]}"
     headers = [(f"Bearer {token}", *_workload.NEEDS) for token in tokens]
     short = [(header, *_workload.NEEDS, _workload.MISSING) for header, *_ in headers]
     forged = [(f"Bearer {_workload.forged(token, issuer.algorithm)}", *_workload.NEEDS) for token in tokens]
+    server = partial(_workload.a_server, issuer)
     return [
-        Work("new token", accept(server), headers),
-        Work("same token", accept(server), [(again, *_workload.NEEDS)]),
-        Work("bad signature", refuse(server, 401), forged),
-        Work("short scope", refuse(server, 403), short),
+        Work("new token", accept(server()), headers),
+        Work("token_cache=None", accept(server(token_cache=None)), headers),
+        Work("same token", accept(server()), [(again, *_workload.NEEDS)]),
+        Work("bad signature", refuse(server(), 401), forged),
+        Work("short scope", refuse(server(), 403), short),
     ]
 
 
@@ -132,13 +134,10 @@ def measure(
         with ExitStack() as stack:
             stack.enter_context(_workload.quiet_log())
             issuer = stack.enter_context(_workload.an_issuer(algorithm))
-            server = _workload.a_server(issuer)
             tokens = _workload.tokens(issuer, count)
-            todo = works(server, issuer, tokens)
+            todo = works(issuer, tokens)
             if algorithm == algorithms[0]:
-                without = _workload.a_server(issuer, token_cache=None)
-                headers = [(f"Bearer {token}", *_workload.NEEDS) for token in tokens]
-                todo += [Work("token_cache=None", accept(without), headers), *junk_works(server)]
+                todo += junk_works(_workload.a_server(issuer))
             results[algorithm] = compare(bare(tokens, issuer), todo, rounds=rounds, seconds=seconds)
     return results
 

@@ -34,6 +34,8 @@ _ID_TOKEN_CLAIMS: Final = ("nonce", "at_hash", "c_hash", "s_hash")
 _MILLISECONDS: Final = 1e11
 # Seconds: three hundred times the age of the universe. Much larger integers fit into no float.
 _MAX_DATE: Final = 10**21
+# What Keycloak writes into the claims of what is no access token.
+_OTHER_KINDS: Final = ("Refresh", "Offline", "Logout")
 _RFC9068_CLAIMS: Final = ("iss", "exp", "aud", "sub", "client_id", "iat", "jti")
 
 
@@ -122,6 +124,13 @@ def token_type(token: UnverifiedToken, rules: Rules, now: float) -> Finding | No
     """`typ` is that of an access token (RFC 9068 section 4, RFC 8725 section 3.11)."""
     typ = token.header.type
     strict = rules.profile == "rfc9068"
+    if token.claims.get("typ") in _OTHER_KINDS:
+        return Finding(
+            Code.WRONG_TYPE,
+            f"The token says of itself that it is of the kind {show(token.claims['typ'])} (typ in its claims).",
+            "typ",
+            hint="Send the access token; only the issuer itself reads the refresh token.",
+        )
     if typ is None and "typ" not in token.header.members and not strict:
         return None
     if type(typ) is str and typ.lower() in (_ACCESS_TOKEN_TYPES if strict else _PLAIN_TYPES):
@@ -347,6 +356,8 @@ def id_token(token: UnverifiedToken, rules: Rules, now: float) -> Finding | None
     claims = token.claims
     if claims.get("token_use") == "id":
         return _id_token("The token says of itself that it is an ID token (token_use)", "token_use", rules)
+    if claims.get("typ") == "ID":
+        return _id_token("The token says of itself that it is an ID token (typ in its claims)", "typ", rules)
     for name in _ID_TOKEN_CLAIMS:
         if name in claims:
             break

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from .claims import MISSING, Claim, claim_name, lookup, show_claim
 from .decision import ALLOWED, Decision, Requirement
 from .errors import Code, ConfigurationError, Finding
+from .templates import fields_of
 
 if TYPE_CHECKING:
     from .claims import ClaimName
@@ -23,11 +26,12 @@ class ClaimEquals(Requirement):
 
     claim: ClaimName
     value: str | int | float | bool
+    kind: type = str  # the type of the value, without which 1 and True would be one requirement
 
     def decide(self, token: VerifiedToken, request: Request, now: float) -> Decision:  # noqa: ARG002
         """Whether it has."""
         found = lookup(token.claims, self.claim)
-        if type(found) is type(self.value) and found == self.value:
+        if type(found) is self.kind and found == self.value:
             return ALLOWED
         return _denied(self.claim, f"be {self.value!r}", found, self.value)
 
@@ -38,6 +42,7 @@ class ClaimIncludes(Requirement):
 
     claim: ClaimName
     values: tuple[str | int | float | bool, ...]
+    kinds: tuple[type, ...] = ()
 
     def decide(self, token: VerifiedToken, request: Request, now: float) -> Decision:  # noqa: ARG002
         """Whether it does."""
@@ -56,7 +61,8 @@ def claim_equals(claim: object, value: Any) -> Requirement:
     Raises:
         ConfigurationError: the claim has no name, or the value is no string, number or boolean.
     """
-    return ClaimEquals(_name(claim), _value(value))
+    plain = _value(value)
+    return ClaimEquals(_name(claim), plain, type(plain))
 
 
 def claim_includes(claim: object, *values: Any) -> Requirement:
@@ -67,18 +73,25 @@ def claim_includes(claim: object, *values: Any) -> Requirement:
     """
     if not values:
         raise ConfigurationError("claim_includes() asks for nothing. Write claim_includes('groups', 'staff').")
-    return ClaimIncludes(_name(claim), tuple(map(_value, values)))
+    plain = tuple(map(_value, values))
+    if "" in plain:
+        raise ConfigurationError("claim_includes(..., ''): an empty text stands in every string.")
+    return ClaimIncludes(_name(claim), plain, tuple(map(type, plain)))
 
 
 def _name(claim: object) -> ClaimName:
     name = claim_name(claim)
     if isinstance(name, Claim):
         raise ConfigurationError("A Claim(...) says how to read scopes. Here, write its name or path.")
+    if any(map(fields_of, name if isinstance(name, tuple) else ())):
+        raise ConfigurationError(f"{name!r}: here a path can't depend on the request.")
     return name
 
 
 def _value(value: Any) -> Any:
-    if isinstance(value, _PLAIN):
+    if isinstance(value, Enum):
+        value = value.value
+    if isinstance(value, _PLAIN) and (not isinstance(value, float) or isfinite(value)):
         return value
     raise ConfigurationError(f"{value!r} can't be compared with a claim. Write a string, a number or a boolean.")
 

@@ -59,9 +59,11 @@ class Claim:
         if isinstance(name, Claim):
             raise ConfigurationError(f"Claim({self.name!r}) is a claim already.")
         object.__setattr__(self, "name", name)
-        if self.separator not in {" ", ","}:
+        if not isinstance(self.separator, str) or self.separator not in {" ", ","}:
             raise ConfigurationError(f"separator={self.separator!r}: scopes are separated by ' ' or by ','.")
-        if self.read not in get_args(Read):
+        if not isinstance(self.prefix, str):
+            raise ConfigurationError(f"prefix={self.prefix!r}: write what stands before each name, as a string.")
+        if not isinstance(self.read, str) or self.read not in get_args(Read):
             raise ConfigurationError(f"read={self.read!r}: write read='names', read='objects' or read='keys'.")
         if self.grants is not None:
             object.__setattr__(self, "grants", _grants(self.grants))
@@ -81,8 +83,11 @@ class Claim:
 def _grants(grants: object) -> Mapping[str, tuple[str, ...]]:
     if not isinstance(grants, dict) or not grants:
         raise ConfigurationError(f"grants={grants!r}: write {{'editor': ['read:docs', 'write:docs']}}.")
-    if any(isinstance(scopes, str) for scopes in grants.values()):
-        raise ConfigurationError("grants: write a list of scopes for each name, not a string.")
+    for name, scopes in grants.items():
+        if not isinstance(name, str) or not isinstance(scopes, (list, tuple, set, frozenset)) or not scopes:
+            raise ConfigurationError(
+                f"grants: {name!r} stands for {scopes!r}; write a name and a list of scopes, one at least."
+            )
     return MappingProxyType({name: tuple(map(scope_name, scopes)) for name, scopes in grants.items()})
 
 
@@ -203,7 +208,10 @@ def read_scopes(claims: Mapping[str, Any], claim: ClaimName) -> Reading:
         return Reading(_NOTHING, f"is {_TYPE_NAMES.get(type(value), 'an object')}, which grants nothing")
     if len(names) > MAX_SCOPES:
         return Reading(_NOTHING, f"holds more than {MAX_SCOPES:,} scopes, so it grants nothing")
-    return Reading(source.scopes_of(names), problem)
+    scopes = source.scopes_of(names)
+    if value and not scopes and not problem and source is not _PLAIN:
+        problem = "holds nothing that counts by prefix=, grants= or read= of its Claim"
+    return Reading(scopes, problem)
 
 
 def _elements(value: list[Any], source: Claim) -> tuple[frozenset[str], bool]:

@@ -6,7 +6,8 @@ import inspect
 from typing import TYPE_CHECKING
 
 from .errors import ConfigurationError
-from .policy import Shadow, requirement, takes_token_and_request
+from .policy import Shadow, requirement
+from .signatures import takes
 
 if TYPE_CHECKING:
     from .policy import Requirement
@@ -18,7 +19,7 @@ def requirement_of_decorator(needs: tuple[object, ...], claim: object, *, shadow
     Raises:
         ConfigurationError: it asks for nothing, for something that can't be meant, or is no call at all.
     """
-    if len(needs) == 1 and inspect.isfunction(needs[0]) and not takes_token_and_request(needs[0]):
+    if len(needs) == 1 and inspect.isfunction(needs[0]) and not takes(needs[0], 2):
         raise ConfigurationError(
             f"requires() is given {needs[0].__qualname__!r}, which is no check: those take (token, request). "
             "If it is the view, the parentheses are missing: write @requires('read:users'), "

@@ -99,6 +99,21 @@ class Code(StrEnum):
     CHECK_FAILED = "check_failed"
 
 
+SCOPE_CODES = frozenset(
+    {
+        Code.SCOPE_MISSING,
+        Code.SCOPE_IN_OTHER_CLAIM,
+        Code.SCOPE_DIFFERS_IN_CASE,
+        Code.SCOPE_DIFFERS_IN_PREFIX,
+        Code.SCOPE_COMMA_JOINED,
+        Code.SCOPE_OTHER_SEPARATOR,
+        Code.SCOPE_CLAIM_UNREADABLE,
+        Code.ONLY_OIDC_SCOPES,
+    }
+)
+"""The findings that are about one scope, which is what they `expected`."""
+
+
 class Answer(NamedTuple):
     """What the client of a denied request is told: status, RFC 6750 error code, one fixed sentence."""
 
@@ -150,14 +165,7 @@ ANSWERS: Mapping[Code, Answer] = {
     ),
     **dict.fromkeys(
         (
-            Code.SCOPE_MISSING,
-            Code.SCOPE_IN_OTHER_CLAIM,
-            Code.SCOPE_DIFFERS_IN_CASE,
-            Code.SCOPE_DIFFERS_IN_PREFIX,
-            Code.SCOPE_COMMA_JOINED,
-            Code.SCOPE_OTHER_SEPARATOR,
-            Code.SCOPE_CLAIM_UNREADABLE,
-            Code.ONLY_OIDC_SCOPES,
+            *SCOPE_CODES,
             Code.REFUSED_BY_CHECK,
             Code.ORGANIZATION_MISMATCH,
             Code.CLAIM_DIFFERS,

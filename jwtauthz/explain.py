@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from .checks import CHECKS, show
-from .errors import Code
+from .errors import SCOPE_CODES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -249,9 +249,7 @@ def missing_scopes(findings: Sequence[Finding]) -> tuple[str, ...]:
     """The scopes that findings of a policy are about."""
     return tuple(
         dict.fromkeys(
-            str(finding.expected)
-            for finding in findings
-            if finding.answer.status == 403 and finding.code is not Code.REFUSED_BY_CHECK and finding.expected
+            str(finding.expected) for finding in findings if finding.code in SCOPE_CODES and finding.expected
         )
     )
 

@@ -182,12 +182,13 @@ def _admit(needed: Requirement, *, optional: bool) -> None:
     """Let the current request in, or raise the denial; a token is verified once per request."""
     server, asked = _authz().server, _asked()
     token = getattr(request, _TOKEN, None)
+    needs_async = server.needs_async or needed.is_async
     if token is not None:
-        server.permit(token, asked, needed)
+        (current_app.async_to_sync(server.apermit) if needed.is_async else server.permit)(token, asked, needed)
     elif server.preflight and asked.is_preflight:
         setattr(request, _TOKEN, None)
     else:
-        authorize = current_app.async_to_sync(server.aauthorize) if server.needs_async else server.authorize
+        authorize = current_app.async_to_sync(server.aauthorize) if needs_async else server.authorize
         setattr(request, _TOKEN, authorize(asked, needed, optional=optional))
 
 

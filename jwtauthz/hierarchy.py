@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
 
 from .claims import scope_name
 from .errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
 
 
 class Hierarchy:
@@ -22,21 +19,17 @@ class Hierarchy:
     """
 
     def __init__(self, implies: Mapping[str, Iterable[str]] | None) -> None:
-        if implies is not None and (
-            not isinstance(implies, dict) or any(isinstance(v, str) for v in implies.values())
-        ):
-            raise ConfigurationError(f"implies={implies!r}: write {{'admin': ['read:users', 'write:users']}}.")
-        direct = {scope_name(scope): tuple(map(scope_name, below)) for scope, below in (implies or {}).items()}
-        self._below = {scope: self._closure(scope, direct, ()) for scope in direct}
-
-    def _closure(
-        self, scope: str, direct: Mapping[str, tuple[str, ...]], above: tuple[str, ...]
-    ) -> frozenset[str]:
-        if scope in above:
-            circle = " → ".join((*above[above.index(scope) :], scope))
-            raise ConfigurationError(f"implies= goes in a circle: {circle}. Take one of the arrows out.")
-        below = direct.get(scope, ())
-        return frozenset(below).union(*(self._closure(each, direct, (*above, scope)) for each in below))
+        direct: dict[str, tuple[str, ...]] = {}
+        if implies is not None:
+            if not isinstance(implies, Mapping) or not implies:
+                raise ConfigurationError(f"implies={implies!r}: write {{'admin': ['read:users', 'write:users']}}.")
+            for scope, below in implies.items():
+                if isinstance(below, str) or not isinstance(below, Iterable) or not (names := list(below)):
+                    raise ConfigurationError(
+                        f"implies={{{scope!r}: {below!r}}}: write {{'admin': ['read:users']}}, with a list."
+                    )
+                direct[scope_name(scope)] = tuple(map(scope_name, names))
+        self._below = _closures(direct)
 
     def __bool__(self) -> bool:
         return bool(self._below)
@@ -45,3 +38,23 @@ class Hierarchy:
         """What is granted, and all that it implies."""
         implied = [self._below[scope] for scope in granted if scope in self._below]
         return granted.union(*implied) if implied else granted
+
+
+def _closures(direct: Mapping[str, tuple[str, ...]]) -> dict[str, frozenset[str]]:
+    """For each scope all that it implies; each is worked out once, without a stack that could overflow."""
+    done: dict[str, frozenset[str]] = {}
+    for start in direct:
+        path = [start]
+        while path:
+            scope = path[-1]
+            open_ = [each for each in direct.get(scope, ()) if each in direct and each not in done]
+            if not open_:
+                below = direct.get(scope, ())
+                done[scope] = frozenset(below).union(*(done.get(each, ()) for each in below))
+                path.pop()
+            elif open_[0] in path:
+                circle = " → ".join((*path[path.index(open_[0]) :], open_[0]))
+                raise ConfigurationError(f"implies= goes in a circle: {circle}. Take one of the arrows out.")
+            else:
+                path.append(open_[0])
+    return done

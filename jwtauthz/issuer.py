@@ -12,6 +12,7 @@ from .claims import Claim, claim_name
 from .errors import ConfigurationError
 from .keys.remote import RemoteKeySet
 from .keys.urls import problem_with
+from .templates import fields_of
 
 if TYPE_CHECKING:
     from typing import Self
@@ -172,6 +173,11 @@ class Issuer:
     @classmethod
     def _of(cls, preset: Preset, settings: dict[str, Any]) -> Self:
         """An issuer of a preset; what the user writes goes before what the preset says."""
+        for name in ("url", "preset"):
+            if name in settings:
+                raise ConfigurationError(
+                    f"{name}= is what the preset fills in. Leave it out, or write Issuer(url, ...)."
+                )
         known = {"scopes_from": preset.scopes_from, "algorithms": preset.algorithms}
         if "key_set" not in settings:
             known["jwks_url"] = preset.jwks_url  # type: ignore[assignment]
@@ -268,4 +274,11 @@ def _scopes_from(claims: object) -> tuple[ClaimName, ...]:
             f"scopes_from={claims!r} names no claim. "
             "Write scopes_from=('scope',) or scopes_from=('scope', 'permissions')."
         )
-    return tuple(dict.fromkeys(claim_name(value) for value in values))
+    names = tuple(dict.fromkeys(claim_name(value) for value in values))
+    for name in names:
+        path = name.name if isinstance(name, Claim) else name
+        if any(map(fields_of, path if isinstance(path, tuple) else ())):
+            raise ConfigurationError(
+                f"scopes_from={name!r} depends on the request. Write claim= on the route instead."
+            )
+    return names

@@ -37,7 +37,7 @@ def missing_scope(token: VerifiedToken, scope: str, claim: ClaimName | None) -> 
     """
     sources = (claim,) if claim is not None else tuple(token.scopes_from)
     reads = ", ".join(f"`{show_claim(source)}`" for source in sources)
-    reading = token.reading(claim)
+    reading = token.reading(claim, remember=False)
     granted = sorted(reading.granted)
 
     def finding(code: Code, detail: str, hint: str | None = None) -> Finding:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
+import logging
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from .checks import show
-from .claims import MISSING, claim_name, lookup, show_claim
+from .claims import MISSING, Claim, claim_name, lookup, show_claim
 from .decision import ALLOWED, Decision, Requirement
 from .errors import Code, ConfigurationError, Finding
+from .signatures import takes
+from .templates import text_of
 
 if TYPE_CHECKING:
     from .claims import ClaimName
@@ -34,7 +38,14 @@ class Organization(Requirement):
 
     def decide(self, token: VerifiedToken, request: Request, now: float) -> Decision:  # noqa: ARG002
         """Whether it is."""
-        wanted = self.named(request)
+        try:
+            wanted = self.named(request)
+        except Exception:
+            logger.exception("The function of organization() raised; the request is answered 503")
+            failed = Finding(
+                Code.CHECK_FAILED, "The function of organization() raised; the traceback is in the log."
+            )
+            return Decision(allowed=False, findings=(failed,))
         found = lookup(token.claims, self.claim)
         if isinstance(wanted, str) and wanted and _is_one_of(wanted, found):
             return ALLOWED
@@ -55,6 +66,10 @@ class Organization(Requirement):
         return None if self.where == _FUNCTION else self
 
 
+logger = logging.getLogger("jwtauthz")
+
+_HEADER: Final = re.compile(r"[A-Za-z0-9-]+", re.ASCII)
+_HOST: Final = re.compile(r"[a-z0-9.*-]+", re.ASCII)
 _FUNCTION: Final = "the function"
 
 
@@ -63,7 +78,8 @@ def _is_one_of(wanted: str, found: object) -> bool:
         return found == wanted
     if isinstance(found, list):
         return any(type(element) is str and element == wanted for element in found)
-    return isinstance(found, dict) and wanted in found
+    # {"org_2": false} is how some say that somebody is no member.
+    return isinstance(found, dict) and found.get(wanted) is not None and found[wanted] is not False
 
 
 def organization(
@@ -91,13 +107,19 @@ def organization(
             "path parameter, organization(header='X-Org'), organization(host='{org}.example.com') or a function."
         )
     source = claim_name(claim)
+    if isinstance(source, Claim):
+        raise ConfigurationError("A Claim(...) says how to read scopes. Here, write the claim's name or path.")
     if callable(from_):
+        if isinstance(from_, type) or not takes(from_, 1) or inspect.iscoroutinefunction(from_):
+            raise ConfigurationError(f"organization({from_!r}): write a plain function (request) -> str | None.")
         return Organization(from_, _FUNCTION, source)
     if not isinstance(given[0], str) or not given[0]:
         raise ConfigurationError(f"organization({given[0]!r}): name a path parameter or a header.")
     if host is not None:
         return Organization(_Host(_host_pattern(host)), f"the host ({host})", source)
     if header is not None:
+        if _HEADER.fullmatch(header) is None:
+            raise ConfigurationError(f"header={header!r} is no name of a header.")
         return Organization(_Header(header.lower()), f"the header {header}", source)
     return Organization(_PathParameter(given[0]), f"the path parameter {given[0]}", source)
 
@@ -107,8 +129,7 @@ class _PathParameter:
     name: str
 
     def __call__(self, request: Request) -> str | None:
-        value = request.path_params.get(self.name)
-        return str(value) if isinstance(value, (str, int)) and not isinstance(value, bool) else None
+        return text_of(request.path_params.get(self.name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +137,9 @@ class _Header:
     name: str
 
     def __call__(self, request: Request) -> str | None:
+        several = getattr(request.headers, "getlist", None)
+        if several is not None and len(several(self.name)) > 1:
+            return None  # whichever we took, somebody else on the way might have taken the other
         return request.headers.get(self.name)
 
 
@@ -131,7 +155,7 @@ class _Host:
 
 def _host_pattern(host: str) -> re.Pattern[str]:
     before, mark, after = host.lower().partition("{org}")
-    if not mark or not (before or after):
+    if not mark or not (before or after) or _HOST.fullmatch(before + after) is None:
         raise ConfigurationError(
             f"host={host!r}: mark the place of the organization, as in '{{org}}.example.com'."
         )

@@ -14,9 +14,7 @@ allocation; what it denies is explained, every branch of an `any_of` included.
 
 from __future__ import annotations
 
-import inspect
-import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .claim_requirements import claim_equals, claim_includes
 from .claims import claim_name, scope_name
@@ -24,6 +22,7 @@ from .decision import Decision, Requirement
 from .errors import ConfigurationError
 from .organization import organization
 from .requirements import AllOf, AnyOf, Authenticated, Check, Shadow, scope_requirement
+from .signatures import takes
 from .step_up import step_up
 from .templates import fields_of
 
@@ -124,31 +123,8 @@ def _part(word: str, need: object, claim: ClaimName | None) -> Requirement:
             f"{word}() can't ask for {need!r}. It takes scopes ('read:users'), any_of(...), all_of(...), "
             "authenticated(), and functions (token, request) -> bool."
         )
-    if not takes_token_and_request(need):
+    if not takes(need, 2):
         raise ConfigurationError(
             f"{need!r} can't be called as a check. Write a function (token, request) -> bool."
         )
     return Check(need)
-
-
-def takes_token_and_request(function: Any) -> bool:
-    """Whether a function can be called as a check; one that keeps its parameters to itself may."""
-    try:
-        signature = signature_of(function)
-    except ValueError:
-        return True
-    try:
-        signature.bind(None, None)
-    except TypeError:
-        return False
-    return next(iter(signature.parameters), None) != "self"
-
-
-def signature_of(function: Any) -> inspect.Signature:
-    """The parameters of a function, whose annotations may name what only a type checker imports."""
-    if sys.version_info >= (3, 14):
-        from annotationlib import Format
-
-        return inspect.signature(function, annotation_format=Format.FORWARDREF)
-    else:  # noqa: RET505
-        return inspect.signature(function)

@@ -74,7 +74,7 @@ def entra(tenant: object, version: Literal[1, 2] = 2) -> Preset:
             f"tenant={tenant!r} is no tenant ID. Write the directory's GUID; 'common' and 'organizations' mean "
             "for any tenant there is, so list the tenants you trust: [Issuer.entra(tenant) for tenant in tenants]."
         )
-    if version not in {1, 2}:
+    if isinstance(version, bool) or not isinstance(version, int) or version not in {1, 2}:
         raise ConfigurationError(f"version={version!r}: Entra ID has tokens of version 1 and 2.")
     login = f"https://login.microsoftonline.com/{tenant.lower()}"
     if version == 2:
@@ -91,6 +91,8 @@ def cognito(region: str, user_pool_id: str) -> Preset:
     """
     pool = _name(user_pool_id, "user_pool_id")
     host = f"cognito-idp.{_name(region, 'region')}.amazonaws.com"
+    if not pool.startswith(f"{region}_"):
+        raise ConfigurationError(f"user_pool_id={pool!r}: the ID of a pool in {region} begins with '{region}_'.")
     url = f"https://{host}/{pool}"
     return Preset(url, ("scope",), client_id_as_audience=True, token_use="access", key_id_required=True)
 

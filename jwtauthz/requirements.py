@@ -5,15 +5,16 @@ from __future__ import annotations
 import inspect
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from .claims import Claim, is_scope
 from .cures import cure
 from .decision import ALLOWED, Decision, Description, Requirement, unique
-from .errors import Code, Finding
+from .errors import Code, ConfigurationError, Finding
 from .missing_scope import missing_scope
-from .templates import fields_of, fill_in
+from .step_up import step_up
+from .templates import fields_of, fill_in, plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,9 +40,12 @@ class Scope(Requirement):
 
     def decide(self, token: VerifiedToken, request: Request, now: float) -> Decision:  # noqa: ARG002
         """Whether the claim grants the scope, exactly (RFC 6749 section 3.3)."""
-        if self.name in token.granted(self.claim):
+        if self.name in self._granted(token):
             return ALLOWED
         return Decision(allowed=False, findings=(missing_scope(token, self.name, self.claim),), scope=(self.name,))
+
+    def _granted(self, token: VerifiedToken) -> frozenset[str]:
+        return token.granted(self.claim)
 
     @property
     def scopes(self) -> tuple[str, ...]:
@@ -58,7 +62,16 @@ class Scope(Requirement):
 
     def held(self, token: VerifiedToken, request: Request) -> tuple[str, ...]:  # noqa: ARG002
         """The one scope."""
-        return (self.name,) if self.name in token.granted(self.claim) else ()
+        return (self.name,) if self.name in self._granted(token) else ()
+
+
+class _OnceScope(Scope):
+    """A scope of one request alone: what it reads is not remembered, for requests make ever new ones."""
+
+    __slots__ = ()
+
+    def _granted(self, token: VerifiedToken) -> frozenset[str]:
+        return token.reading(self.claim, remember=False).granted
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,15 +94,17 @@ class ScopeOfRequest(Requirement):
         )
         return Decision(allowed=False, findings=(finding,))
 
-    def _scope(self, request: Request) -> Scope | None:
+    def _scope(self, request: Request) -> _OnceScope | None:
         name = fill_in(self.template, request)
+        if name is None:
+            return None
         path = self.claim.name if isinstance(self.claim, Claim) else self.claim
         if not isinstance(path, tuple):
-            return None if name is None else Scope(name, self.claim)
-        parts = [fill_in(part, request) for part in path]
-        if name is None or None in parts:
+            return _OnceScope(name, self.claim)
+        parts = tuple(part for part in (fill_in(part, request) for part in path) if part is not None)
+        if len(parts) != len(path):
             return None
-        return Scope(name, tuple(part for part in parts if part is not None))
+        return _OnceScope(name, replace(self.claim, name=parts) if isinstance(self.claim, Claim) else parts)
 
     @property
     def scopes(self) -> tuple[str, ...]:
@@ -112,10 +127,10 @@ class ScopeOfRequest(Requirement):
 
 def scope_requirement(name: str, claim: ClaimName | None) -> Requirement:
     """The requirement of one scope, which may depend on the request."""
-    path = claim if isinstance(claim, tuple) else ()
-    if fields_of(name) or any(fields_of(part) for part in path):
+    path = claim.name if isinstance(claim, Claim) else claim
+    if fields_of(name) or any(map(fields_of, path if isinstance(path, tuple) else ())):
         return ScopeOfRequest(name, claim)
-    return Scope(name, claim)
+    return Scope(plain(name), claim)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,13 +193,19 @@ class AllOf(_Several):
             allowed=False,
             findings=tuple(finding for decision in denied for finding in decision.findings),
             scope=scope,
-            acr_values=next((decision.acr_values for decision in denied if decision.acr_values), ()),
+            acr_values=_common([decision.acr_values for decision in denied if decision.acr_values]),
             max_age=min(ages, default=None),
         )
 
     def describe(self) -> list[Description]:
         """Its parts, side by side."""
         return [each for part in self.requirements for each in part.describe()]
+
+
+def _common(wishes: list[tuple[str, ...]]) -> tuple[str, ...]:
+    """What serves every wish, in the order of the first; the first one's where nothing does."""
+    first = wishes[0] if wishes else ()
+    return tuple(value for value in first if all(value in wish for wish in wishes)) or first
 
 
 _BEFORE_SCOPES = frozenset({Code.AUTHENTICATION_TOO_WEAK, Code.ORGANIZATION_MISMATCH})
@@ -214,7 +235,9 @@ class AnyOf(_Several):
         # One branch that can't be told now may be the one that holds; else the branch that lacks least is told
         # first, the first of equals. The challenge names that one alone: asking for all would be too much.
         denied.sort(key=lambda decision: (not decision.undecided, len(decision.findings)))
-        first = next((decision for decision in denied if decision.scope or decision.acr_values), denied[0])
+        error = denied[0].findings[0].answer.error
+        told = (decision for decision in denied if decision.findings[0].answer.error == error)
+        first = next((decision for decision in told if decision.scope or decision.acr_values), denied[0])
         return Decision(
             allowed=False,
             findings=tuple(finding for decision in denied for finding in decision.findings),
@@ -306,13 +329,19 @@ class Check(Requirement):
         findings = tuple(
             finding
             for finding in (given if isinstance(given, (tuple, list)) else ())
-            if isinstance(finding, Finding) and finding.answer.status in {403, 503}
+            if isinstance(finding, Finding)
+            and (finding.answer.status in {403, 503} or finding.code is Code.AUTHENTICATION_TOO_WEAK)
         )
         given = decision.scope
         scope = tuple(name for name in (given if isinstance(given, (tuple, list)) else ()) if is_scope(name))
         if not findings:
             findings = (Finding(Code.REFUSED_BY_CHECK, f"The check {self._name} said no."),)
-        return Decision(allowed=False, findings=findings, scope=scope)
+        acr_values, max_age = decision.acr_values, decision.max_age
+        try:
+            step_up(*acr_values, max_age=max_age)
+        except (ConfigurationError, TypeError):
+            acr_values, max_age = (), None
+        return Decision(allowed=False, findings=findings, scope=scope, acr_values=acr_values, max_age=max_age)
 
     @property
     def _name(self) -> str:

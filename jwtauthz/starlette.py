@@ -34,10 +34,11 @@ from starlette.websockets import WebSocket
 
 from .decorators import requirement_of_decorator
 from .errors import AccessDenied, ConfigurationError
-from .policy import authenticated, requirement, signature_of
+from .policy import authenticated, requirement
 from .public_paths import PublicPaths
 from .request import Request
 from .resource_server import ResourceServer
+from .signatures import signature_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -265,7 +266,7 @@ async def _admit(connection: HTTPConnection, needed: Requirement, *, optional: b
 def _admit_in_thread(connection: HTTPConnection, needed: Requirement, *, optional: bool) -> None:
     """As `_admit`, in the thread of a sync view; only a token that is still to be verified needs the loop."""
     admission = _admission(connection)
-    if admission.token is not None:
+    if admission.token is not None and not needed.is_async:
         admission.server.permit(admission.token, _asked(connection), needed)
     else:
         from_thread.run(partial(_admit, connection, needed, optional=optional))

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 # Clocks differ, and a login a second older than allowed is no reason for another one.
 _LEEWAY: Final = 5.0
+_MAX_TIME: Final = 10**21  # more fits into no float
+_MAX_AGE: Final = 10**9
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ class StepUp(Requirement):
         if self.max_age is None:
             return None
         at = token.claims.get("auth_time")
-        if isinstance(at, bool) or not isinstance(at, (int, float)):
+        if isinstance(at, bool) or not isinstance(at, (int, float)) or abs(at) > _MAX_TIME:
             return f"The login has to be at most {self.max_age} s ago, and the token does not tell (auth_time)."
         # In the future is no login either: then a clock or an issuer can't be trusted with it.
         if -_LEEWAY <= now - at <= self.max_age + _LEEWAY:
@@ -77,8 +79,10 @@ def step_up(*acr_values: Any, max_age: Any = None) -> Requirement:
             raise ConfigurationError(
                 f"step_up({value!r}): a class (acr) is printable ASCII without spaces and quotes."
             )
-    if max_age is not None and (isinstance(max_age, bool) or not isinstance(max_age, int) or max_age < 0):
-        raise ConfigurationError(f"max_age={max_age!r}: write a whole number of seconds.")
+    if max_age is not None and (
+        isinstance(max_age, bool) or not isinstance(max_age, int) or not 0 <= max_age <= _MAX_AGE
+    ):
+        raise ConfigurationError(f"max_age={max_age!r}: write a whole number of seconds, 0 to {_MAX_AGE:,}.")
     if not acr_values and max_age is None:
         raise ConfigurationError(
             "step_up() asks for nothing. Write step_up('urn:example:mfa') or step_up(max_age=300)."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from string import Formatter
 from typing import TYPE_CHECKING, Final
+from uuid import UUID
 
 from .errors import ConfigurationError
 
@@ -30,10 +31,15 @@ def fields_of(template: str) -> tuple[str, ...]:
         raise ConfigurationError(
             f"{template!r}: {error}. Write 'read:{{org_id}}' with a path parameter's name."
         ) from None
-    names = []
-    for _, name, spec, conversion in parts:
+    names: list[str] = []
+    for text, name, spec, conversion in parts:
         if name is None:
             continue
+        if names and _VALUE.sub("", text) == "":
+            raise ConfigurationError(
+                f"{template!r}: nothing keeps {{{names[-1]}}} and {{{name}}} apart, so one scope could be read in "
+                "two ways. Write ':' or '/' between them."
+            )
         if not name.isidentifier() or spec or conversion:
             raise ConfigurationError(
                 f"{template!r}: braces hold a path parameter's name and nothing else, as in 'read:{{org_id}}'."
@@ -42,13 +48,24 @@ def fields_of(template: str) -> tuple[str, ...]:
     return tuple(names)
 
 
+def text_of(value: object) -> str | None:
+    """A path parameter as text: a string, a whole number or a UUID, as routes convert them."""
+    if isinstance(value, (str, int, UUID)) and not isinstance(value, bool):
+        return str(value)
+    return None
+
+
+def plain(text: str) -> str:
+    """A text without placeholders, with its doubled braces as single ones."""
+    return text.format() if "{" in text or "}" in text else text
+
+
 def fill_in(template: str, request: Request) -> str | None:
     """The template with the request's path parameters; None if one is missing or can't stand in a name."""
     values = {}
     for name in fields_of(template):
-        value = request.path_params.get(name)
-        text = str(value) if isinstance(value, (str, int)) and not isinstance(value, bool) else ""
-        if _VALUE.fullmatch(text) is None:
+        text = text_of(request.path_params.get(name))
+        if text is None or _VALUE.fullmatch(text) is None:
             return None
         values[name] = text
     return template.format_map(values)

@@ -374,14 +374,15 @@ class VerifiedToken:
         """What it grants by one claim; by the issuer's own claims without one."""
         return self.reading(claim).granted
 
-    def reading(self, claim: ClaimName | None = None) -> Reading:
+    def reading(self, claim: ClaimName | None = None, *, remember: bool = True) -> Reading:
         """As `granted`, with the reason why a claim grants nothing. Read once, then remembered."""
         reading = self._readings.get(claim)
         if reading is None:
             reading = self._read(claim)
             if self._hierarchy:
                 reading = replace(reading, granted=self._hierarchy.with_implied(reading.granted))
-            self._readings[claim] = reading
+            if remember:
+                self._readings[claim] = reading
         return reading
 
     def _read(self, claim: ClaimName | None) -> Reading:

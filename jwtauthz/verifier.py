@@ -276,9 +276,12 @@ class Verifier:
             return
         claims, leeway = token.claims, trusted.rules.leeway
         valid_from = max(claims.get("nbf", 0), claims.get("iat", 0)) - leeway
+        valid_until = claims["exp"] + leeway
+        if trusted.rules.max_token_age is not None:
+            valid_until = min(valid_until, claims["iat"] + trusted.rules.max_token_age + leeway)
         self._cache.put(
             digest,
-            _Seen(verified, trusted, key, token.header.algorithm, valid_from, claims["exp"] + leeway),
+            _Seen(verified, trusted, key, token.header.algorithm, valid_from, valid_until),
         )
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import json
+from unittest import mock
 
 import pytest
 from cryptography.exceptions import InvalidSignature
@@ -24,6 +26,8 @@ from benchmarks import (
 )
 from benchmarks._lines import Line
 from benchmarks._timing import Work, compare
+from jwtauthz.keys.key import Key
+from jwtauthz.resource_server import DEFAULT_TOKEN_CACHE
 
 imports = importlib.import_module("benchmarks.import")
 
@@ -114,6 +118,18 @@ def test_junk_never_reaches_the_signature(issuer):
         assert {verify.status_of(server, header) for header in headers} <= {400, 401}
         assert verify.crypto_reached(server, headers) == 0
     assert max(map(len, verify.junk().values())) == verify.HEADER
+
+
+def test_a_new_token_is_never_one_that_is_remembered(issuer, tokens):
+    assert _workload.TOKENS > 2 * DEFAULT_TOKEN_CACHE
+    new, _, again, _, short = verify.works(issuer, tokens)
+    with _workload.quiet_log(), mock.patch.object(Key, "verify", autospec=True, return_value=True) as checked:
+        loop = asyncio.new_event_loop()
+        for work, expected in ((new, 3), (short, 3), (again, 1)):
+            checked.reset_mock()
+            work.slice(1e-6, loop)
+            assert checked.call_count == expected, work.name
+        loop.close()
 
 
 def test_the_counter_of_signatures_counts(issuer, tokens):

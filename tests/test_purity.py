@@ -31,6 +31,7 @@ HARMLESS = {
     "types",
     "typing",
     "urllib.parse",
+    "uuid",  # for the class alone
 }
 
 

@@ -16,9 +16,9 @@ from collections import defaultdict
 from typing import Annotated
 
 from fastapi import FastAPI, Security
-from jwtauthz.fastapi import JWTAuthz
 
 from jwtauthz import Issuer, Requirement, ResourceServer, VerifiedToken, all_of, any_of, organization, step_up
+from jwtauthz.fastapi import JWTAuthz
 
 # What a role stands for; an admin is a viewer too.
 ROLES = {
@@ -58,7 +58,7 @@ def create_app(issuer: Issuer | None = None, audience: str | None = None) -> Fas
     removes = all_of(may("members:remove"), step_up(max_age=300))
 
     @app.delete("/orgs/{org_id}/members/{member}", dependencies=[authz.requires(removes)])
-    async def remove(member: str, token: Annotated[VerifiedToken, Security(authz)]):
-        return {"removed": member, "by": token.subject}
+    async def remove(org_id: str, member: str, token: Annotated[VerifiedToken, Security(authz)]):
+        return {"removed": member, "from": org_id, "by": token.subject}
 
     return app

@@ -73,6 +73,7 @@ def test_to_remove_somebody_one_has_to_log_in_again(client, ada):
     assert 'max_age="300"' in asked.headers["WWW-Authenticate"]
     assert client.delete(path, headers=ada("org_a", auth_time=now - 10)).json() == {
         "removed": "grace",
+        "from": "org_a",
         "by": "ada",
     }
     assert client.delete("/orgs/org_b/members/grace", headers=ada("org_b", auth_time=now)).status_code == 403
