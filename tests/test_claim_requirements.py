@@ -6,7 +6,7 @@ import enum
 
 import pytest
 
-from authorizing import NOW, ODD, ask, bearer, bug, case, every_door, request_for, server_for
+from authorizing import NOW, ODD, ask, bearer, case, every_door, request_for, server_for
 from jwtauthz import (
     AccessDenied,
     Claim,
@@ -74,8 +74,8 @@ class TestEquals:
     @pytest.mark.parametrize(
         ("wanted", "found"),
         [
-            case("a text", Plan.GOLD, "gold", bug="built, and never equal: its type is Plan and not str"),
-            case("a number", Level.THREE, 3, bug="built, and never equal: its type is Level and not int"),
+            case("a text", Plan.GOLD, "gold"),
+            case("a number", Level.THREE, 3),
         ],
     )
     def test_takes_members_of_an_enumeration(self, wanted, found):
@@ -169,17 +169,14 @@ class TestTogether:
         assert ask(any_of(claim_equals("x", 1), "a")).scope == "a"
         assert ask(claim_equals("x", 1)).scope is None
 
-    @bug("explanation.missing takes what a claim should be for a scope")
     def test_what_a_claim_should_be_is_no_missing_scope(self):
         assert ask(all_of("a", claim_equals("plan", "gold"))).explanation.missing == ("a",)
 
-    @bug("a requirement for the value 1 is taken again where True is meant: authorize remembers equal needs")
     def test_one_and_true_stay_two_requirements(self):
         server, claims = server_for(), {"scope": "a", "x": 1}
         assert ask("a", claim_equals("x", 1), server=server, claims=claims)
         assert not ask("a", claim_equals("x", True), server=server, claims=claims)
 
-    @bug("the same: FastAPI's requires() gives the dependency of the equal requirement")
     def test_one_and_true_stay_two_dependencies(self):
         from jwtauthz.fastapi import JWTAuthz
 
@@ -213,16 +210,13 @@ class TestRefusedSettings:
             case("bytes for a value", lambda: claim_equals("x", b"a"), "a string, a number or a boolean"),
             case("nothing to hold", lambda: claim_includes("x"), r"Write claim_includes\('groups', 'staff'\)"),
             case("a list to hold", lambda: claim_includes("x", ["a", "b"]), "a string, a number or a boolean"),
-            case("an empty text to hold", lambda: claim_includes("x", ""), ".", bug="built: holds in 'a  b'"),
-            case("what is no number", lambda: claim_equals("x", float("nan")), ".", bug="built, and never equal"),
-            case(
-                "more than any number", lambda: claim_equals("x", float("inf")), ".", bug="built, and never equal"
-            ),
+            case("an empty text to hold", lambda: claim_includes("x", ""), "stands in every string"),
+            case("what is no number", lambda: claim_equals("x", float("nan")), "can't be compared"),
+            case("more than any number", lambda: claim_equals("x", float("inf")), "can't be compared"),
             case(
                 "a path that depends on the request",
                 lambda: claim_equals(("orgs", "{org_id}"), "admin"),
-                ".",
-                bug="built, and looks for the name with braces",
+                "can't depend on the request",
             ),
         ],
     )
@@ -251,7 +245,6 @@ class TestAgeAndSubject:
         assert verdict.codes == codes
         assert verdict.status == (401 if codes else 200)
 
-    @bug("a remembered token is not asked for its age again: it is let in until it expires")
     def test_a_token_that_was_young_enough_grows_too_old(self):
         from authorizing import FakeClock
 

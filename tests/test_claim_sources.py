@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from authorizing import NOW, ODD, ask, bearer, bug, case, every_door, server_for
+from authorizing import NOW, ODD, ask, bearer, case, every_door, server_for
 from jwtauthz import Claim, Code, ConfigurationError, all_of, any_of, authenticated
 
 ROLES = {"editor": ["read:docs", "write:docs"], "viewer": ["read:docs"]}
@@ -336,10 +336,10 @@ class TestReasons:
     @pytest.mark.parametrize(
         ("claim", "value"),
         [
-            case("a prefix that is missing", Claim("p", prefix="api/"), "read:users", bug="is called empty"),
-            case("another prefix", Claim("p", prefix="api/"), "other/read:users", bug="is called empty"),
-            case("a role that nobody knows", Claim("p", grants=ROLES), ["boss"], bug="is called empty"),
-            case("keys that are false", Claim("p", read="keys"), {"read:users": False}, bug="is called empty"),
+            case("a prefix that is missing", Claim("p", prefix="api/"), "read:users"),
+            case("another prefix", Claim("p", prefix="api/"), "other/read:users"),
+            case("a role that nobody knows", Claim("p", grants=ROLES), ["boss"]),
+            case("keys that are false", Claim("p", read="keys"), {"read:users": False}),
         ],
     )
     def test_names_that_grant_nothing_are_not_nothing(self, claim, value):
@@ -358,23 +358,21 @@ class TestRefusedSettings:
             case("a separator that is none", {"separator": ";"}, "by ' ' or by ','"),
             case("an empty separator", {"separator": ""}, "by ' ' or by ','"),
             case("two separators", {"separator": ", "}, "by ' ' or by ','"),
-            case("a list of separators", {"separator": [","]}, "by ' ' or by ','", bug="TypeError: unhashable"),
+            case("a list of separators", {"separator": [","]}, "by ' ' or by ','"),
             case("a way to read that is none", {"read": "values"}, "read='objects' or read='keys'"),
             case("no way to read", {"read": None}, "read='objects' or read='keys'"),
-            case("a prefix that is a number", {"prefix": 5}, "prefix", bug="built; a TypeError (500) per request"),
-            case(
-                "a prefix that is a list", {"prefix": ["a"]}, "prefix", bug="built; a TypeError (500) per request"
-            ),
+            case("a prefix that is a number", {"prefix": 5}, "prefix"),
+            case("a prefix that is a list", {"prefix": ["a"]}, "prefix"),
             case("grants that grant nothing", {"grants": {}}, r"write \{'editor'"),
             case("grants that are a list", {"grants": ["editor"]}, r"write \{'editor'"),
             case("grants that are a function", {"grants": ROLES.get}, r"write \{'editor'"),
             case("a role with a string", {"grants": {"editor": "read:docs"}}, "a list of scopes"),
             case("a role with a scope that is none", {"grants": {"editor": ["a b"]}}, "holds a space"),
             case("a role with an empty scope", {"grants": {"editor": [""]}}, "empty scope"),
-            case("a role with a number", {"grants": {"editor": 5}}, "list of scopes", bug="TypeError"),
-            case("a role with None", {"grants": {"editor": None}}, "list of scopes", bug="TypeError"),
-            case("a role that is a number", {"grants": {5: ["a"]}}, "grants", bug="built, and never matches"),
-            case("a role that grants nothing", {"grants": {"editor": []}}, "grants", bug="built, and useless"),
+            case("a role with a number", {"grants": {"editor": 5}}, "list of scopes"),
+            case("a role with None", {"grants": {"editor": None}}, "list of scopes"),
+            case("a role that is a number", {"grants": {5: ["a"]}}, "grants"),
+            case("a role that grants nothing", {"grants": {"editor": []}}, "grants"),
         ],
     )
     def test_of_a_claim(self, settings, says):
@@ -396,7 +394,6 @@ class TestRefusedSettings:
         with pytest.raises(ConfigurationError, match="names no claim"):
             server_for(issuer={"scopes_from": sources})
 
-    @bug("built: an issuer's sources see no request, so such a path is never found")
     def test_an_issuers_source_can_not_depend_on_the_request(self):
         with pytest.raises(ConfigurationError):
             server_for(issuer={"scopes_from": [("orgs", "{org_id}")]})

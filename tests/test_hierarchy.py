@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from authorizing import ask, bearer, bug, case, every_door, server_for
+from authorizing import ask, bearer, case, every_door, server_for
 from jwtauthz import Claim, Code, ConfigurationError, all_of, any_of
 
 IMPLIES = {
@@ -161,24 +161,20 @@ class TestRefusedSettings:
             case("a list", ["a"], r"write \{'admin'"),
             case("a text", "admin", r"write \{'admin'"),
             case("a function", IMPLIES.get, r"write \{'admin'"),
-            case(
-                "a number for a list", {"a": 5}, r"write \{'admin'", bug="TypeError: 'int' object is not iterable"
-            ),
-            case("None for a list", {"a": None}, r"write \{'admin'", bug="TypeError"),
-            case("a scope that implies nothing", {"a": []}, ".", bug="built: an empty rule"),
-            case("nothing at all", {}, ".", bug="built: an empty rule"),
+            case("a number for a list", {"a": 5}, r"write \{'admin'"),
+            case("None for a list", {"a": None}, r"write \{'admin'"),
+            case("a scope that implies nothing", {"a": []}, "with a list"),
+            case("nothing at all", {}, r"write \{'admin'"),
         ],
     )
     def test_say_what_to_write(self, implies, says):
         with pytest.raises(ConfigurationError, match=says):
             server_for(implies=implies)
 
-    @bug("RecursionError from about 500 steps on")
     def test_a_long_chain_is_none(self):
         server = server_for(implies={f"s{number}": [f"s{number + 1}"] for number in range(1000)})
         assert ask("s1000", server=server, claims={"scope": "s0"})
 
-    @bug("every path is walked: 2 ** 14 of them here, 0.1 s; with 24 layers some minutes")
     def test_many_ways_to_one_scope_cost_no_more_than_one(self):
         def layers(count: int) -> dict[str, list[str]]:
             return {f"{side}{n}": [f"a{n + 1}", f"b{n + 1}"] for n in range(count) for side in "ab"}

@@ -378,7 +378,6 @@ class TestTokens:
                 {"nonce": ..., "at_hash": ...},
                 authenticated(),
                 Code.ID_TOKEN,
-                bug="let in: the payload's own typ (ID, Bearer) is not read",
             ),
             case(
                 "a refresh token under an asymmetric algorithm",
@@ -388,7 +387,6 @@ class TestTokens:
                 {},
                 authenticated(),
                 Code.WRONG_TYPE,
-                bug="refused for HS512 alone; the payload's own typ (Refresh) is not read",
             ),
             # Google
             case(
@@ -593,17 +591,15 @@ class TestRefusedSettings:
             case(
                 "a list of versions",
                 lambda: Issuer.entra(TENANT, version=[1, 2]),
-                ".",
-                bug="TypeError: unhashable",
+                "version 1 and 2",
             ),
-            case("true for a version", lambda: Issuer.entra(TENANT, version=True), ".", bug="built, as version 1"),
+            case("true for a version", lambda: Issuer.entra(TENANT, version=True), "version 1 and 2"),
             case("a region with a slash", lambda: Issuer.cognito("eu/x", POOL[1]), "region"),
             case("an empty pool", lambda: Issuer.cognito("eu-west-1", ""), "user_pool_id"),
             case(
                 "a pool of another region",
                 lambda: Issuer.cognito("us-east-1", "eu-west-1_Example01"),
-                "region",
-                bug="built: the ID of a pool begins with its region, so no token will ever fit",
+                "begins with",
             ),
             case("a realm with a slash", lambda: Issuer.keycloak("https://sso.example.com", "a/b"), "realm"),
             case("an empty realm", lambda: Issuer.keycloak("https://sso.example.com", ""), "realm"),
@@ -615,8 +611,7 @@ class TestRefusedSettings:
             case(
                 "a URL, which the preset knows",
                 lambda: Issuer.auth0("acme.eu.auth0.com", url="https://acme.eu.auth0.com/"),
-                ".",
-                bug="TypeError: multiple values for argument 'url'",
+                "what the preset fills in",
             ),
             case("no audience", lambda: ResourceServer(Issuer.auth0("acme.eu.auth0.com")), "No audience"),
             case(

@@ -77,9 +77,8 @@ class TestTheAge:
                 "a number of 400 digits",
                 10**400,
                 False,
-                bug="OverflowError leaves authorize(): int too large to convert to float (a 500)",
             ),
-            case("the same below zero", -(10**400), False, bug="the same"),
+            case("the same below zero", -(10**400), False),
         ],
     )
     def test_of_the_login(self, auth_time, allowed):
@@ -149,14 +148,12 @@ class TestTheChallenge:
                 any_of(step_up(max_age=60), "admin"),
                 {},
                 'max_age="60"',
-                bug='the error is that of the login, the parameters are those of the scope: scope="admin" alone',
             ),
             case(
                 "a class that serves both parts",
                 all_of(step_up(MFA, PHR), step_up(PHR)),
                 {},
                 f'acr_values="{PHR}"',
-                bug="the classes of the first part alone: a client that comes back with them is asked again",
             ),
         ],
     )
@@ -280,7 +277,7 @@ class TestRefusedSettings:
             case("a text for an age", [], "300", "whole number of seconds"),
             case("true for an age", [], True, "whole number of seconds"),
             case("what is no number", [], float("nan"), "whole number of seconds"),
-            case("an age longer than any", [], 10**400, "seconds", bug="built; OverflowError (500) per request"),
+            case("an age longer than any", [], 10**400, "seconds"),
         ],
     )
     def test_say_what_to_write(self, values, max_age, says):

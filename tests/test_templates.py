@@ -6,7 +6,7 @@ import uuid
 
 import pytest
 
-from authorizing import ask, ask_async, bearer, bug, case, every_door, request_for, server_for
+from authorizing import ask, ask_async, bearer, case, every_door, request_for, server_for
 from jwtauthz import Claim, Code, ConfigurationError, Request, all_of, any_of, authenticated, organization
 
 ROLES = {"admin": ["read", "write"], "viewer": ["read"]}
@@ -76,7 +76,6 @@ class TestAScopeOfTheRequest:
                 f"read:{uuid.UUID(int=7)}",
                 {"a": uuid.UUID(int=7)},
                 True,
-                bug="a UUID counts as no name: <uuid:a> and {a:uuid} are always denied",
             ),
         ],
     )
@@ -125,7 +124,6 @@ class TestAScopeOfTheRequest:
             case("letters between two", "{a}and{b}", "xandandy", ("x", "andy"), ("xand", "y")),
         ],
     )
-    @bug("built: one scope can be read in two ways, so a token for one pair opens another")
     def test_of_two_parameters_that_run_together_is_refused(self, template, granted, meant, made_by):
         assert granted == template.format(a=meant[0], b=meant[1]) == template.format(a=made_by[0], b=made_by[1])
         with pytest.raises(ConfigurationError):
@@ -135,7 +133,6 @@ class TestAScopeOfTheRequest:
         for a, b in (("x:y", "z"), ("x", "y:z"), ("x:y:z", "")):
             assert not ask("{a}:{b}", claims={"scope": "x:y:z"}, path_params={"a": a, "b": b})
 
-    @bug("doubled braces stand for themselves, so a scope with braces can't be asked for")
     def test_doubled_braces_are_braces(self):
         assert ask("a{{b}}", claims={"scope": "a{b}"})
 
@@ -197,7 +194,7 @@ class TestAClaimOfTheRequest:
                 Claim(("orgs", "{org_id}"), grants=ROLES),
                 {"orgs": {"a": ["admin"]}},
                 True,
-                bug="the path of a Claim is taken literally: every request is denied",
+                bug="ConfigurationError leaves authorize(): replace() gives grants= as they are kept, no dict",
             ),
             case(
                 "keys at a path of the request",
@@ -205,7 +202,6 @@ class TestAClaimOfTheRequest:
                 Claim(("orgs", "{org_id}"), read="keys"),
                 {"orgs": {"a": {"write": True}}},
                 True,
-                bug="the same",
             ),
             case(
                 "roles that grant a scope of the request",
@@ -213,7 +209,7 @@ class TestAClaimOfTheRequest:
                 Claim(("app", "roles"), grants={"reader": ["read:a"]}),
                 {"app": {"roles": ["reader"]}},
                 True,
-                bug="how the Claim is to be read is lost: grants=, prefix=, separator=, read=",
+                bug="the same",
             ),
             case(
                 "a name without the prefix",
@@ -221,7 +217,6 @@ class TestAClaimOfTheRequest:
                 Claim(("app", "roles"), prefix="api:"),
                 {"app": {"roles": ["read:a"]}},
                 False,
-                bug="LET IN: the prefix of the Claim is lost, so names of others grant",
             ),
             case(
                 "a role with the name of a scope",
@@ -229,7 +224,7 @@ class TestAClaimOfTheRequest:
                 Claim(("app", "roles"), grants={"x": ["y"]}),
                 {"app": {"roles": ["read:a"]}},
                 False,
-                bug="LET IN: grants= of the Claim is lost, so a role is taken for a scope",
+                bug="the same",
             ),
             case(
                 "a name with the prefix, in a claim that is no path",
@@ -244,7 +239,6 @@ class TestAClaimOfTheRequest:
         verdict = ask(needed, claim=claim, claims=claims, path_params={"org_id": "a"})
         assert bool(verdict) is allowed
 
-    @bug("each path that a request makes is remembered in the cached token, and nothing is ever forgotten")
     def test_leaves_nothing_behind_in_a_remembered_token(self):
         server, sent = server_for(), request_for({"orgs": {"a": ["write"]}})
         for number in range(100):

@@ -42,6 +42,8 @@ Start = Literal["lazy", "wait", "fail_fast"]
 _clock: Final[Callable[[], float]] = (
     partial(time.clock_gettime, time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic
 )
+# A generator of our own: the application may have seeded Python's, and means to be the only one to use it.
+_chance: Final = _random.SystemRandom().random
 _ANY: Final = (None, "")  # what is asked for where only the state matters
 
 
@@ -79,7 +81,7 @@ class RemoteKeySet:
         start: Start = "lazy",
         seed: KeySet | Mapping[str, object] | str | os.PathLike[str] | None = None,
         clock: Callable[[], float] = _clock,
-        random: Callable[[], float] = _random.random,
+        random: Callable[[], float] = _chance,
     ) -> None:
         _check_settings(jwks_url, issuer, client, start)
         self.source = redacted(jwks_url or issuer or "")

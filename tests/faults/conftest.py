@@ -186,6 +186,9 @@ def https(ca):
     return make
 
 
+SLACK = 0.7  # seconds that a busy machine may take longer; what is told apart here are deadlines of seconds
+
+
 @pytest.fixture
 def stopwatch():
     """`with stopwatch(limit):` fails if its block takes longer."""
@@ -199,6 +202,6 @@ def stopwatch():
 
         def __exit__(self, kind: object, error: object, trace: object) -> None:
             took = time.monotonic() - self.began
-            assert kind is not None or took < self.limit, f"took {took:.2f} s, not {self.limit:.2f} s"
+            assert kind is not None or took < self.limit + SLACK, f"took {took:.2f} s, not {self.limit:.2f} s"
 
     return Stopwatch
