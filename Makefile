@@ -5,7 +5,9 @@
 #   make test        the tests; some of them, with ARGS: make test ARGS="-k scopes"
 #   make lint        ruff: rules and format
 #   make typecheck   mypy
-#   make bench       all benchmarks; one of them: make bench ARGS="keyset_load --quick"
+#   make docs        run every block of the documentation, and compare its tables with the code
+#   make bench       all benchmarks; one of them: make bench ARGS="verify --quick". What needs wrk or Node is skipped
+#                    where they are not installed: apt-get install wrk nodejs npm
 #   make clean       forget the virtual environment
 #
 # Another Python: make test PYTHON=python3.13
@@ -22,7 +24,7 @@ VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2
 MADE := $(VENV)/.made-$(VERSION)
 
 .DELETE_ON_ERROR:
-.PHONY: demo test lint typecheck bench clean
+.PHONY: demo test lint typecheck docs bench clean
 
 demo: $(VENV)/.demo
 	$(BIN)/jwtauthz demo $(ARGS)
@@ -36,6 +38,9 @@ lint: $(VENV)/.lint
 
 typecheck: $(VENV)/.lint
 	$(BIN)/mypy
+
+docs: $(VENV)/.test
+	$(BIN)/python -m pytest tests/test_readme.py $(wildcard tests/test_docs_*.py) $(ARGS)
 
 bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks $(or $(ARGS),all)

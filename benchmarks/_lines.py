@@ -41,6 +41,8 @@ class Line:
 
 def figure(value: float, unit: str) -> str:
     """Three figures, and the unit as one writes it."""
+    if unit == "calls":
+        return f"{value:,.0f}"
     text = _report.rate(value) if value >= 0.995 else f"{value:.2f}" if value >= 0.095 else f"{value:.3f}"
     return f"{text}{unit}" if unit == "×" else f"{text} {unit}"
 

@@ -50,7 +50,6 @@ def claims(number: int) -> dict[str, Any]:
         "org_name": "example-company",
         "auth_time": 1_700_000_000,
         "https://example.com/roles": ["editor", "auditor"],
-        "https://example.com/plan": "enterprise",
     }
 
 

@@ -151,7 +151,7 @@ def lines(results: dict[str, dict[str, Timed]], reached: int) -> list[Line]:
     made = [
         Line(f"{first}: a new token, over bare verify", new.ratio, target=1.7, detail=_of(new, base)),
         Line(
-            "the same with token_cache=None",
+            f"{first}: the same with token_cache=None",
             rs["token_cache=None"].ratio,
             detail=_of(rs["token_cache=None"], base),
         ),
@@ -161,7 +161,13 @@ def lines(results: dict[str, dict[str, Timed]], reached: int) -> list[Line]:
     for name in others:
         timed, alone = results[name]["new token"], results[name]["bare verify"].us
         made += [
-            Line(f"{name}: the same", timed.more, "µs", new.more, detail=_of(timed, alone)),
+            Line(
+                f"{name}: what a new token costs beyond its signature",
+                timed.more,
+                "µs",
+                new.more,
+                detail=_of(timed, alone),
+            ),
             Line(f"{name}: a new token, over bare verify", timed.ratio, detail=_of(timed, alone)),
             Line(f"{name}: the same token again", results[name]["same token"].ratio),
         ]

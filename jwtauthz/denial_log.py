@@ -21,7 +21,8 @@ class DenialLog:
 
     Levels: INFO for a request without credentials, ERROR for a 503, WARNING for all others. Each finding code
     has a budget of its own, 20 records and one more each second, so that a flood of one kind hides no other.
-    The record carries `status`, `finding`, `hint`, `required` and `suppressed` as attributes.
+    The record carries `status`, `finding`, `hint`, `more` (where the documentation tells more), `required`,
+    `suppressed` and `enforced` as attributes.
     """
 
     def __init__(self) -> None:
@@ -58,6 +59,7 @@ class DenialLog:
                 "status": denied.status,
                 "finding": str(code),
                 "hint": denied.finding.hint,
+                "more": denied.finding.anchor,
                 "required": denied.required,
                 "suppressed": suppressed,
                 "enforced": enforced,

@@ -200,6 +200,11 @@ class Finding:
     hint: str | None = None
 
     @property
+    def anchor(self) -> str:
+        """Where the documentation tells more about it."""
+        return f"docs/why-was-i-denied.md#{self.code}"
+
+    @property
     def answer(self) -> Answer:
         """What the client is told."""
         return ANSWERS[self.code]

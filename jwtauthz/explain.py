@@ -92,6 +92,7 @@ class Explanation:
             "finding": str(self.finding.code) if self.finding else None,
             "reason": self.finding.detail if self.finding else None,
             "hints": list(self.hints),
+            "more": self.finding.anchor if self.finding else None,
             "required": list(self.required),
             "reads": list(self.reads),
             "granted": list(self.granted),
@@ -144,6 +145,8 @@ def _lines(explanation: Explanation) -> Iterator[str]:
         yield f"  why   {explanation.finding.detail}"
     for hint in explanation.hints:
         yield f"  cure  {hint}"
+    if explanation.finding is not None:
+        yield f"  more  {explanation.finding.anchor}"
     yield ""
     for step in explanation.steps:
         trust = "" if step.verified or step.found is None else "  (unverified)"

@@ -87,8 +87,14 @@ def _prose(text: str) -> str:
 def _verdict(explanation: Explanation, title: str) -> str:
     kind = "verdict allowed" if explanation.allowed else "verdict"
     why = "" if explanation.finding is None else f"<p>{_prose(explanation.finding.detail)}</p>"
+    more = (
+        ""
+        if explanation.finding is None
+        else f'<p class="note">More in <code>{escape(explanation.finding.anchor)}</code></p>'
+    )
     cures = "".join(f'<p class="cure">{_prose(hint)}</p>' for hint in explanation.hints)
-    return f'<section class="{kind}"><p class="status">jwtauthz</p><h1>{escape(title)}</h1>{why}{cures}</section>'
+    head = f'<p class="status">jwtauthz</p><h1>{escape(title)}</h1>'
+    return f'<section class="{kind}">{head}{why}{cures}{more}</section>'
 
 
 def _checks(explanation: Explanation) -> str:

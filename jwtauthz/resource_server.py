@@ -62,7 +62,7 @@ class ResourceServer:
             the answer is 503. A sync one is called in place, on the event loop too: let it look, not wait.
         token_cache: how many verified tokens are remembered; None for none.
         preflight: whether a CORS preflight passes without a token.
-        hooks: `(event) -> None`, one or several, told of each decision; see `jwtauthz.events`.
+        hooks: `(event) -> None`, one or several, told of decisions and of keys; see `jwtauthz.events`.
         debug: whether answers carry their explanation, claims included, as JSON, or as a page for a browser.
             True shows it to requests from this machine only.
         clock: the wall clock, in seconds since 1970.
@@ -105,6 +105,13 @@ class ResourceServer:
         self._clock = clock
         self._debug = Debug(debug)
         self._hooks = Hooks(hooks)
+        if self._hooks:
+            for trusted in self.issuers:
+                subscribe = getattr(
+                    trusted.key_set, "subscribe", None
+                )  # a key set without a network has no events
+                if subscribe is not None:
+                    subscribe(self._hooks.tell)
         self._log = DenialLog()
 
     @classmethod

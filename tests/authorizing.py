@@ -52,11 +52,6 @@ def case(sentence: str, *values: Any, bug: str | None = None) -> Any:
     return pytest.param(*values, id=sentence, marks=marks)
 
 
-def bug(reason: str) -> Any:
-    """The same for a test that is no table."""
-    return pytest.mark.xfail(strict=True, reason=reason)
-
-
 @functools.cache
 def _keys() -> Any:
     return MINT.key_set

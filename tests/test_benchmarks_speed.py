@@ -50,7 +50,7 @@ def test_the_token_is_like_one_of_auth0(issuer, tokens):
     claims = (
         _workload.a_server(issuer).authorize(f"Bearer {tokens[0]}", *_workload.NEEDS, claim="permissions").claims
     )
-    assert (len(claims), len(claims["permissions"])) == (16, 10)
+    assert (len(claims), len(claims["permissions"])) == (15, 10)
     assert 1000 < len(tokens[0]) < 1400
     assert len(set(tokens)) == len(tokens)
 

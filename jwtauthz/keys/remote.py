@@ -90,9 +90,10 @@ class RemoteKeySet:
             logger.warning("%s: its keys will be used past their time even where it forbids that", self.source)
         snapshot = EMPTY if seed is None else Snapshot.seed(_seed(seed, self.timing), clock(), self.timing)
         self._clock = clock
+        self._report = Reporter(self.source, _hooks(on_event))
         self._driver = Driver(
             Source(Fetcher(self.timing, client), jwks_url=jwks_url, issuer=issuer),
-            Reporter(self.source, _hooks(on_event)),
+            self._report,
             self.timing,
             snapshot,
             clock=clock,
@@ -103,6 +104,10 @@ class RemoteKeySet:
         elif start == "wait":
             with suppress(KeySetUnavailable):
                 self.warm_up()
+
+    def subscribe(self, hook: Hook) -> None:
+        """Tell one hook more of each event from now on; see `on_event`."""
+        self._report.subscribe(hook)
 
     # Looking up
 

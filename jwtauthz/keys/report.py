@@ -38,6 +38,11 @@ class Reporter:
         self._stale_told = False
         self._alarmed: frozenset[SkippedKey] = frozenset()
 
+    def subscribe(self, hook: Hook) -> None:
+        """Tell one hook more, unless it is told already."""
+        if hook not in self._hooks:
+            self._hooks = (*self._hooks, hook)
+
     def arrived(self, old: Snapshot, new: Snapshot, *, now: float, seconds: float, failures: int) -> None:
         """Report a fetch that brought keys, and what changed by it."""
         self._stale_told = False
