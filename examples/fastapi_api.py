@@ -7,9 +7,9 @@ uvicorn --factory --app-dir examples fastapi_api:create_app
 from typing import Annotated
 
 from fastapi import APIRouter, FastAPI, Security
-from jwtauthz.fastapi import JWTAuthz
 
 from jwtauthz import ResourceServer, VerifiedToken, any_of
+from jwtauthz.fastapi import JWTAuthz
 
 
 def create_app(server: ResourceServer | None = None) -> FastAPI:

@@ -4,7 +4,6 @@ export JWTAUTHZ_ISSUER=https://tenant.eu.auth0.com/ JWTAUTHZ_AUDIENCE=https://ap
 uvicorn --factory --app-dir examples starlette_api:create_app
 """
 
-from jwtauthz.starlette import JWTAuthzMiddleware, requires, token_from
 from starlette.applications import Starlette
 from starlette.endpoints import HTTPEndpoint
 from starlette.middleware import Middleware
@@ -12,6 +11,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from jwtauthz import ResourceServer, any_of
+from jwtauthz.starlette import JWTAuthzMiddleware, requires, token_from
 
 
 async def health(request):

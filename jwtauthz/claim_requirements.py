@@ -91,6 +91,8 @@ def _name(claim: object) -> ClaimName:
 def _value(value: Any) -> Any:
     if isinstance(value, Enum):
         value = value.value
+    if isinstance(value, str):
+        value = str(value)  # of the plain type, which is what a token has
     if isinstance(value, _PLAIN) and (not isinstance(value, float) or isfinite(value)):
         return value
     raise ConfigurationError(f"{value!r} can't be compared with a claim. Write a string, a number or a boolean.")

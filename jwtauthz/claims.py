@@ -81,7 +81,7 @@ class Claim:
 
 
 def _grants(grants: object) -> Mapping[str, tuple[str, ...]]:
-    if not isinstance(grants, dict) or not grants:
+    if not isinstance(grants, (dict, MappingProxyType)) or not grants:
         raise ConfigurationError(f"grants={grants!r}: write {{'editor': ['read:docs', 'write:docs']}}.")
     for name, scopes in grants.items():
         if not isinstance(name, str) or not isinstance(scopes, (list, tuple, set, frozenset)) or not scopes:
@@ -203,7 +203,10 @@ def read_scopes(claims: Mapping[str, Any], claim: ClaimName) -> Reading:
         names, problem = frozenset(value.split(source.separator)) - {""}, None
     elif isinstance(value, dict) and source.read == "keys":
         # {"admin": false} is how some say that somebody is no admin.
-        names, problem = frozenset(name for name, member in value.items() if member and name), None
+        names, problem = (
+            frozenset(name for name, member in value.items() if member and member != "false" and name),
+            None,
+        )
     else:
         return Reading(_NOTHING, f"is {_TYPE_NAMES.get(type(value), 'an object')}, which grants nothing")
     if len(names) > MAX_SCOPES:

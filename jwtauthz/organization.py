@@ -14,7 +14,7 @@ from .claims import MISSING, Claim, claim_name, lookup, show_claim
 from .decision import ALLOWED, Decision, Requirement
 from .errors import Code, ConfigurationError, Finding
 from .signatures import takes
-from .templates import text_of
+from .templates import fields_of, text_of
 
 if TYPE_CHECKING:
     from .claims import ClaimName
@@ -39,7 +39,9 @@ class Organization(Requirement):
     def decide(self, token: VerifiedToken, request: Request, now: float) -> Decision:  # noqa: ARG002
         """Whether it is."""
         try:
-            wanted = self.named(request)
+            wanted: object = self.named(request)
+            if inspect.iscoroutine(wanted):
+                wanted.close()
         except Exception:
             logger.exception("The function of organization() raised; the request is answered 503")
             failed = Finding(
@@ -68,7 +70,7 @@ class Organization(Requirement):
 
 logger = logging.getLogger("jwtauthz")
 
-_HEADER: Final = re.compile(r"[A-Za-z0-9-]+", re.ASCII)
+_HEADER: Final = re.compile(r"[A-Za-z0-9_.-]+", re.ASCII)
 _HOST: Final = re.compile(r"[a-z0-9.*-]+", re.ASCII)
 _FUNCTION: Final = "the function"
 
@@ -79,7 +81,7 @@ def _is_one_of(wanted: str, found: object) -> bool:
     if isinstance(found, list):
         return any(type(element) is str and element == wanted for element in found)
     # {"org_2": false} is how some say that somebody is no member.
-    return isinstance(found, dict) and found.get(wanted) is not None and found[wanted] is not False
+    return isinstance(found, dict) and wanted in found and found[wanted] not in (None, False, 0, "")
 
 
 def organization(
@@ -109,8 +111,16 @@ def organization(
     source = claim_name(claim)
     if isinstance(source, Claim):
         raise ConfigurationError("A Claim(...) says how to read scopes. Here, write the claim's name or path.")
+    if any(map(fields_of, source if isinstance(source, tuple) else ())):
+        raise ConfigurationError(
+            f"claim={source!r}: the claim of organization() can't depend on the request. Name the object itself, "
+            "whose keys are organizations."
+        )
     if callable(from_):
-        if isinstance(from_, type) or not takes(from_, 1) or inspect.iscoroutinefunction(from_):
+        is_async = inspect.iscoroutinefunction(from_) or inspect.iscoroutinefunction(
+            getattr(from_, "__call__", None)  # noqa: B004  # an object with an async __call__
+        )
+        if isinstance(from_, type) or not takes(from_, 1) or is_async:
             raise ConfigurationError(f"organization({from_!r}): write a plain function (request) -> str | None.")
         return Organization(from_, _FUNCTION, source)
     if not isinstance(given[0], str) or not given[0]:

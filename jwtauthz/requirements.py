@@ -226,6 +226,9 @@ class AnyOf(_Several):
 
     def decide(self, token: VerifiedToken, request: Request, now: float) -> Decision:
         """Whether one holds; if none does, why each does not."""
+        # Scopes are looked at first: to find that one is missing costs nothing, to say why does.
+        if any(part.held(token, request) for part in self.requirements if isinstance(part, Scope)):
+            return ALLOWED
         denied = []
         for part in self.requirements:
             decision = part.decide(token, request, now)
@@ -336,7 +339,10 @@ class Check(Requirement):
         scope = tuple(name for name in (given if isinstance(given, (tuple, list)) else ()) if is_scope(name))
         if not findings:
             findings = (Finding(Code.REFUSED_BY_CHECK, f"The check {self._name} said no."),)
-        acr_values, max_age = decision.acr_values, decision.max_age
+        acr_values: Any = decision.acr_values
+        max_age = decision.max_age
+        if not isinstance(acr_values, (tuple, list)):
+            acr_values = ()
         try:
             step_up(*acr_values, max_age=max_age)
         except (ConfigurationError, TypeError):

@@ -228,9 +228,7 @@ class TestDecisions:
             case("a list", ["mfa"], "mfa"),
             case("nothing", (), None),
             case("a class with a space", ("a b",), None),
-            case(
-                "a text, which is one class or none", "mfa", None, bug='its letters are taken: acr_values="m f a"'
-            ),
+            case("a text, which is one class or none", "mfa", None),
         ],
     )
     def test_may_name_the_login_that_would_do(self, values, told):

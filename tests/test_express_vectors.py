@@ -37,7 +37,8 @@ ROWS: list[dict[str, Any]] = json.loads((VECTORS / "express_cases.json").read_te
 NOW = 1_790_000_000.0
 WANTS = {row["id"]: row["want"] for row in ROWS}
 
-# Options of express-jwt whose counterparts come with issue D (every way a token says what it may do): `token_from=`.
+# Options of express-jwt whose counterparts come with issue D (every way a token says what it may do):
+# `token_from=`.
 # Rows may only leave this list.
 WAITING = {
     "get-token-query": "token_from= (getToken) comes with issue D",

@@ -409,13 +409,11 @@ class TestRefusedSettings:
                 "an object with an async __call__",
                 lambda: organization(_Async()),
                 "plain function",
-                bug="built; it denies all, and a coroutine is never awaited",
             ),
             case(
                 "a claim that depends on the request",
                 lambda: organization("org_id", claim=("orgs", "{org_id}")),
                 "request",
-                bug="built, and looks for the name with braces",
             ),
         ],
     )
