@@ -287,7 +287,7 @@ _ANSWERS: Final = {
 def _security_model(server: ResourceServer) -> OpenIdConnect | HTTPBearer:
     """The security scheme: where to get a token if there is one place, else only what to send."""
     issuer, *others = server.issuers
-    if others or not isinstance(issuer.key_set, RemoteKeySet):
+    if others or not isinstance(issuer.key_set, RemoteKeySet) or not issuer.key_set.discovers:
         return HTTPBearer(bearerFormat="JWT")
     return OpenIdConnect(openIdConnectUrl=metadata_urls(issuer.url)[0])
 

@@ -62,6 +62,8 @@ class ResourceServer:
             the answer is 503. A sync one is called in place, on the event loop too: let it look, not wait.
         token_cache: how many verified tokens are remembered; None for none.
         preflight: whether a CORS preflight passes without a token.
+        shadow: report what policies would deny, and let it in; tokens are checked all the same. For trying out
+            policies on a running API.
         hooks: `(event) -> None`, one or several, told of decisions and of keys; see `jwtauthz.events`.
         debug: whether answers carry their explanation, claims included, as JSON, or as a page for a browser.
             True shows it to requests from this machine only.
@@ -82,6 +84,7 @@ class ResourceServer:
         revoked: Revoked | None = None,
         token_cache: int | None = DEFAULT_TOKEN_CACHE,
         preflight: bool = True,
+        shadow: bool = False,
         hooks: Hook | Iterable[Hook] | None = None,
         debug: bool | str = False,
         clock: Callable[[], float] = time.time,
@@ -100,7 +103,12 @@ class ResourceServer:
             raise ConfigurationError(
                 f"clock={clock!r} can't be called. Write a function () -> seconds since 1970."
             )
+        if not isinstance(shadow, bool):
+            raise ConfigurationError(f"shadow={shadow!r}: write True or False.")
+        if shadow:
+            logger.warning("shadow=True: what policies deny is reported and let in; only tokens are checked")
         self.preflight = preflight
+        self._shadow = shadow
         self._revocation = None if revoked is None else Revocation(revoked)
         self._clock = clock
         self._debug = Debug(debug)
@@ -229,24 +237,27 @@ class ResourceServer:
 
         Takes the arguments of `authorize`, and decides as it does; it neither raises the denial nor logs it.
         """
-        asked, needed, now = _asked(request), _requirement(needs, claim), self._clock()
+        asked, needed, now = _asked(request), self._tried_out(_requirement(needs, claim)), self._clock()
         try:
-            self._authorize(asked, _enforced(needed), optional=False, now=now)
+            self._authorize(asked, needed, optional=False, now=now, enforce=True)
         except AccessDenied as denied:
             return explanation(self.verifier, asked, needed, denied, now)
         return explanation(self.verifier, asked, needed, None, now)
 
     async def aexplain(self, request: Request | str | None, *needs: object, claim: object = None) -> Explanation:
         """As `explain`, for asyncio and trio."""
-        asked, needed, now = _asked(request), _requirement(needs, claim), self._clock()
+        asked, needed, now = _asked(request), self._tried_out(_requirement(needs, claim)), self._clock()
         try:
-            await self._aauthorize(asked, _enforced(needed), optional=False, now=now)
+            await self._aauthorize(asked, needed, optional=False, now=now, enforce=True)
         except AccessDenied as denied:
             return explanation(self.verifier, asked, needed, denied, now)
         return explanation(self.verifier, asked, needed, None, now)
 
+    def _tried_out(self, needed: Requirement) -> Requirement:
+        return Shadow(needed) if self._shadow and not isinstance(needed, Shadow) else needed
+
     def _authorize(
-        self, request: Request, needed: Requirement, optional: bool, now: float
+        self, request: Request, needed: Requirement, optional: bool, now: float, *, enforce: bool = False
     ) -> VerifiedToken | None:
         after: Flight | None = None
         while True:
@@ -260,10 +271,10 @@ class ResourceServer:
             return None
         if self._revocation is not None:
             self._refuse(needed, self._revocation.ask(token))
-        return self._permit(token, request, needed, now)
+        return self._permit(token, request, needed, now, enforce=enforce)
 
     async def _aauthorize(
-        self, request: Request, needed: Requirement, optional: bool, now: float
+        self, request: Request, needed: Requirement, optional: bool, now: float, *, enforce: bool = False
     ) -> VerifiedToken | None:
         after: Flight | None = None
         while True:
@@ -277,7 +288,7 @@ class ResourceServer:
             return None
         if self._revocation is not None:
             self._refuse(needed, await self._revocation.aask(token))
-        return await self._apermit(token, request, needed, now)
+        return await self._apermit(token, request, needed, now, enforce=enforce)
 
     def _authenticate(
         self, request: Request, needed: Requirement, optional: bool, now: float, after: Flight | None
@@ -297,8 +308,13 @@ class ResourceServer:
             raise self._denial(needed, _denied_by(token))
         return token
 
-    def _permit(self, token: VerifiedToken, request: Request, needed: Requirement, now: float) -> VerifiedToken:
-        """The token, if the policy holds; everything that ends in 403, and step-up."""
+    def _permit(
+        self, token: VerifiedToken, request: Request, needed: Requirement, now: float, *, enforce: bool = False
+    ) -> VerifiedToken:
+        """The token, if the policy holds; everything that ends in 403, and step-up.
+
+        An explanation says `enforce`: it wants to know what a shadow policy would deny, and tells nobody.
+        """
         if needed.is_async:
             raise ConfigurationError(
                 "A check of this policy is async, so it needs `await server.aauthorize(...)`."
@@ -306,16 +322,16 @@ class ResourceServer:
         decision = needed.decide(token, request, now)
         if not decision.allowed:
             denied = self._denial(needed, decision)
-            if not isinstance(needed, Shadow):
+            if enforce or not (self._shadow or isinstance(needed, Shadow)):
                 raise denied
             self._tell(denied, request, needed, now, enforced=False)
         return token
 
     async def _apermit(
-        self, token: VerifiedToken, request: Request, needed: Requirement, now: float
+        self, token: VerifiedToken, request: Request, needed: Requirement, now: float, *, enforce: bool = False
     ) -> VerifiedToken:
         resolved = await needed.resolved(token, request) if needed.is_async else needed
-        return self._permit(token, request, resolved, now)
+        return self._permit(token, request, resolved, now, enforce=enforce)
 
     def _refuse(self, needed: Requirement, finding: Finding | None) -> None:
         """Raise the denial that a finding stands for, if there is one."""
@@ -425,11 +441,6 @@ def _with_hint(finding: Finding) -> Finding:
 
 def _denied_by(finding: Finding) -> Decision:
     return Decision(allowed=False, findings=(finding,))
-
-
-def _enforced(needed: Requirement) -> Requirement:
-    """What a shadow policy would ask if it were none."""
-    return needed.requirement if isinstance(needed, Shadow) else needed
 
 
 def _asked(request: Request | str | None) -> Request:

@@ -355,6 +355,22 @@ class TestShadow:
         assert explained.allowed
         assert "permissions" in explained.to_text().partition("reads")[0]
 
+    def test_a_whole_server_may_be_one(self, make, mint, log):
+        server = make(shadow=True)
+        token = server.authorize(f"Bearer {mint.token(permissions=['read:users'])}", "read:users")
+        assert token.subject == "user-1"
+        assert [record.getMessage().partition(":")[0] for record in log.records] == [
+            "shadow=True",
+            "shadow policy",
+        ]
+        explained = server.explain(f"Bearer {mint.token(permissions=['read:users'])}", "read:users")
+        assert (explained.allowed, explained.finding.code) == (True, "scope_in_other_claim")
+        with pytest.raises(AccessDenied) as denied:
+            server.authorize(f"Bearer {mint.token(expires_in=-60)}", "read:users")
+        assert denied.value.status == 401
+        with pytest.raises(ConfigurationError, match="True or False"):
+            make(shadow="yes")
+
     def test_hooks_are_told_that_it_was_not_enforced(self, make, mint):
         events: list[Any] = []
         make(hooks=events.append).authorize(f"Bearer {mint.token()}", shadow("read:users"))

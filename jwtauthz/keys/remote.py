@@ -86,6 +86,7 @@ class RemoteKeySet:
         _check_settings(jwks_url, issuer, client, start)
         self.source = redacted(jwks_url or issuer or "")
         self.timing = timing or Timing()
+        self.discovers = jwks_url is None  # whether the issuer's metadata say where the keys are
         if self.timing.unsafe_ignore_no_stale:
             logger.warning("%s: its keys will be used past their time even where it forbids that", self.source)
         snapshot = EMPTY if seed is None else Snapshot.seed(_seed(seed, self.timing), clock(), self.timing)

@@ -914,3 +914,14 @@ def test_a_shadow_policy_is_reported_and_lets_the_request_in(caplog):
     assert "shadow policy: would be denied 403 scope_missing: `new:scope`" in caplog.text
     assert client.get("/tried").status_code == 401
     assert client.get("/below", headers=bearer).status_code == 403
+
+
+def test_an_issuer_without_metadata_is_no_open_id_connect_scheme():
+    """Its keys stand at a URL of their own, so there may be no document behind the discovery URL."""
+    server = ResourceServer(
+        Issuer("https://issuer.test/", jwks_url="https://issuer.test/keys"), "https://api.test"
+    )
+    assert JWTAuthz(server).model.type_.value == "http"
+    assert (
+        JWTAuthz(ResourceServer("https://issuer.test/", "https://api.test")).model.type_.value == "openIdConnect"
+    )
