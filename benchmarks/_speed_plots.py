@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-OURS, THEIRS = "#2f81f7", "#8b949e"
+OURS, THEIRS, AGAIN = "#2f81f7", "#8b949e", "#db6d28"
 
 
 def peers(rows: Sequence[dict[str, Any]]) -> list[Path]:
@@ -28,9 +28,9 @@ def peers(rows: Sequence[dict[str, Any]]) -> list[Path]:
     colours = [OURS if name.startswith("jwtauthz") else THEIRS for name in names]
     bars = axes.barh(range(len(shown)), ratios, color=colours, height=0.66, zorder=3)
     again = [row["same_token"]["ratio"] for row in shown]
-    axes.scatter(again, range(len(shown)), color=INK, marker="D", s=22, zorder=5, label="the same token again")
-    axes.legend(loc="lower right")
-    axes.bar_label(bars, [f"{ratio:.1f}×" for ratio in ratios], padding=4, color=INK)
+    axes.scatter(again, range(len(shown)), color=AGAIN, marker="D", s=24, zorder=5, label="the same token again")
+    axes.legend(loc="upper right")
+    axes.bar_label(bars, [f"{ratio:.1f}×" for ratio in ratios], padding=8, color=INK)
     axes.set_yticks(range(len(shown)), names)
     axes.invert_yaxis()
     axes.grid(axis="y", visible=False)
