@@ -85,23 +85,20 @@ def _see_to_it(steps: list[Step], denied: AccessDenied) -> None:
     Keys may have come or gone since, and whether a token is revoked is not asked again.
     """
     finding = denied.finding
-    name, title = _STEP_OF.get(finding.code, ("", ""))
-    if not name:
-        return
-    failed = Step(name, title, "failed", verified=name == "revocation", finding=finding)
+    name = _STEP_OF.get(finding.code)
     for number, step in enumerate(steps):
         if step.name == name:
-            steps[number] = replace(failed, found=step.found)
-            return
-    steps.append(failed)
+            steps[number] = replace(step, verdict="failed", verified=False, finding=finding)
+    if name == "revocation":
+        steps.append(Step(name, "not revoked", "failed", verified=True, finding=finding))
 
 
 _STEP_OF = {
-    Code.KEYS_UNAVAILABLE: ("key", "key that its issuer lists"),
-    Code.KEY_UNKNOWN: ("key", "key that its issuer lists"),
-    Code.BAD_SIGNATURE: ("signature", "signature"),
-    Code.REVOKED: ("revocation", "not revoked"),
-    Code.REVOCATION_UNAVAILABLE: ("revocation", "not revoked"),
+    Code.KEYS_UNAVAILABLE: "key",
+    Code.KEY_UNKNOWN: "key",
+    Code.BAD_SIGNATURE: "signature",
+    Code.REVOKED: "revocation",
+    Code.REVOCATION_UNAVAILABLE: "revocation",
 }
 _MAX_GRANTED = 40
 

@@ -13,7 +13,7 @@ from .checks import show
 from .claims import MISSING, Claim, claim_name, lookup, show_claim
 from .decision import ALLOWED, Decision, Requirement
 from .errors import Code, ConfigurationError, Finding
-from .signatures import takes
+from .signatures import is_async, takes
 from .templates import fields_of, text_of
 
 if TYPE_CHECKING:
@@ -117,10 +117,7 @@ def organization(
             "whose keys are organizations."
         )
     if callable(from_):
-        is_async = inspect.iscoroutinefunction(from_) or inspect.iscoroutinefunction(
-            getattr(from_, "__call__", None)  # noqa: B004  # an object with an async __call__
-        )
-        if isinstance(from_, type) or not takes(from_, 1) or is_async:
+        if isinstance(from_, type) or not takes(from_, 1) or is_async(from_):
             raise ConfigurationError(f"organization({from_!r}): write a plain function (request) -> str | None.")
         return Organization(from_, _FUNCTION, source)
     if not isinstance(given[0], str) or not given[0]:

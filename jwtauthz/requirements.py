@@ -13,6 +13,7 @@ from .cures import cure
 from .decision import ALLOWED, Decision, Description, Requirement, unique
 from .errors import Code, ConfigurationError, Finding
 from .missing_scope import missing_scope
+from .signatures import is_async
 from .step_up import step_up
 from .templates import fields_of, fill_in, plain
 
@@ -280,9 +281,7 @@ class Check(Requirement):
     @property
     def is_async(self) -> bool:
         """Whether the function is."""
-        return inspect.iscoroutinefunction(self.predicate) or inspect.iscoroutinefunction(
-            getattr(self.predicate, "__call__", None)  # noqa: B004  # an object with an async __call__
-        )
+        return is_async(self.predicate)
 
     def decide(self, token: VerifiedToken, request: Request, now: float) -> Decision:  # noqa: ARG002
         """What the function says."""

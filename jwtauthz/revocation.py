@@ -7,6 +7,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from .errors import Code, ConfigurationError, Finding
+from .signatures import is_async
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -31,9 +32,7 @@ class Revocation:
         if not callable(revoked):
             raise ConfigurationError(f"revoked={revoked!r} can't be called. Write a function (token) -> bool.")
         self._revoked = revoked
-        self.is_async = inspect.iscoroutinefunction(revoked) or inspect.iscoroutinefunction(
-            getattr(revoked, "__call__", None)  # noqa: B004  # an object with an async __call__
-        )
+        self.is_async = is_async(revoked)
 
     def ask(self, token: VerifiedToken) -> Finding | None:
         """The finding that speaks against the token, or None."""

@@ -17,6 +17,13 @@ def signature_of(function: Any) -> inspect.Signature:
         return inspect.signature(function)
 
 
+def is_async(function: Any) -> bool:
+    """Whether a call gives something to await: an async function, or an object with an async `__call__`."""
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
+        getattr(function, "__call__", None)  # noqa: B004
+    )
+
+
 def takes(function: Any, count: int) -> bool:
     """Whether a function can be called with so many arguments; one that keeps its parameters to itself may."""
     try:

@@ -35,6 +35,7 @@ _MAX_CACHED_TOKEN: Final = 4 * 1024
 # So many good signatures with untimely claims in a row, and so little time amiss, point at a clock.
 _MANY: Final = 5
 _MAX_CLOCK_ERROR: Final = 300.0
+_MAX_UNTIMELY: Final = 64  # it begins anew then, for tokens that are long expired may come for ever
 # Stands for the flight of a token that is refused anyway: it takes the keys as they are.
 _WAIT_FOR_NOTHING: Any = object()
 
@@ -153,8 +154,7 @@ class Verifier:
         token = parse(text, self._headers)
         if isinstance(token, Finding):
             return self._with_cure(token, text)
-        issuer = token.claims.get("iss")
-        trusted = self._trusted.get(issuer) if type(issuer) is str else None
+        trusted = self._issuer_of(token)
         if trusted is None:
             return wrong_issuer(token, list(self._trusted))
         finding = first_finding(HEADER_CHECKS, token, trusted.rules, now)
@@ -186,6 +186,11 @@ class Verifier:
         self._remember(token, verified, trusted, key, digest)
         return verified
 
+    def _issuer_of(self, token: UnverifiedToken) -> _Trusted | None:
+        """The issuer that a token says it comes from, if it is accepted."""
+        issuer = token.claims.get("iss")
+        return self._trusted.get(issuer) if type(issuer) is str else None
+
     def examine(self, text: str, now: float) -> Examination:
         """Run every check of a token to the end, for an explanation; waits for nothing, decides nothing.
 
@@ -196,8 +201,7 @@ class Verifier:
             token = self._with_cure(token, text)
             return Examination(None, (Step("form", _FORM, "failed", finding=token),))
         steps = [Step("form", _FORM, "passed")]
-        issuer = token.claims.get("iss")
-        trusted = self._trusted.get(issuer) if type(issuer) is str else None
+        trusted = self._issuer_of(token)
         known = trusted is not None
         if trusted is None:
             if len(self._trusted) > 1:
@@ -205,13 +209,35 @@ class Verifier:
                 steps.append(Step("issuer", "issuer (iss)", "failed", " or ".join(self._trusted), finding=finding))
                 return Examination(token, tuple(steps))
             trusted = next(iter(self._trusted.values()))
-        key = _key_step(token, trusted, known=known)
+        key = self._key_step(token, trusted, known=known)
         signed = key[-1].verdict == "passed"
         checks = list(steps_of(token, trusted.rules, now, verified=signed))
         before = len(HEADER_CHECKS)
         steps += [*checks[:before], *key, *checks[before:]]
         verified = signed and all(step.verdict == "passed" for step in checks)
         return Examination(token, tuple(steps), trusted.issuer, verified)
+
+    def _key_step(self, token: UnverifiedToken, trusted: _Trusted, *, known: bool) -> tuple[Step, Step]:
+        """Whether the issuer lists a key for the token, and whether the signature holds under it."""
+        kid = show(token.header.key_id, 100)
+        reached = known and first_finding(HEADER_CHECKS, token, trusted.rules, 0.0) is None
+        signature = Step("signature", _SIGNATURE, "not reached")
+        if not reached:
+            return Step("key", _KEY, "not reached", found=kid), signature
+        try:
+            found = trusted.issuer.key_set.find(
+                token.header.key_id, token.header.algorithm, after=_WAIT_FOR_NOTHING
+            )
+        except KeyUnknown as unknown:
+            finding = self._key_unknown(token, trusted, unknown)
+            return Step("key", _KEY, "failed", found=kid, finding=finding), signature
+        except KeySetUnavailable as unavailable:
+            finding = keys_unavailable(unavailable)
+            return Step("key", _KEY, "failed", found=kid, finding=finding), signature
+        key = Step("key", _KEY, "passed", found=kid)
+        if _signing_key(token, found) is None:
+            return key, Step("signature", _SIGNATURE, "failed", finding=_BAD_SIGNATURE)
+        return replace(key, verified=True), Step("signature", _SIGNATURE, "passed", verified=True)
 
     def reading(self, token: UnverifiedToken, issuer: Issuer, *, stale: bool = False) -> VerifiedToken:
         """A token as a policy reads it; whether it may be believed, the caller has to know."""
@@ -226,16 +252,15 @@ class Verifier:
         """
         if finding.code not in {Code.EXPIRED, Code.NOT_YET_VALID}:
             return finding
+        if len(self._untimely) >= _MAX_UNTIMELY:
+            self._untimely.clear()
         self._untimely.add(token.signature)
         amiss = abs(finding.expected - finding.found)  # type: ignore[operator]
         if len(self._untimely) < _MANY or amiss > _MAX_CLOCK_ERROR:
             return finding
-        many = len(self._untimely)
-        if many > _MAX_HEADERS:
-            self._untimely.clear()
         return replace(
             finding,
-            hint=f"{many} tokens in a row failed by their times, this one by less than "
+            hint=f"{len(self._untimely)} tokens in a row failed by their times, this one by less than "
             f"{_MAX_CLOCK_ERROR:.0f} s: compare the clock of this machine with the issuer's (NTP).",
         )
 
@@ -287,29 +312,6 @@ class Verifier:
 
 def _trusted(issuer: Issuer, rules: Rules) -> _Trusted:
     return _Trusted(issuer, rules, claim_checks(rules))
-
-
-def _key_step(token: UnverifiedToken, trusted: _Trusted, *, known: bool) -> tuple[Step, Step]:
-    """Whether the issuer lists a key for the token, and whether the signature holds under it."""
-    kid = show(token.header.key_id, 100)
-    reached = known and first_finding(HEADER_CHECKS, token, trusted.rules, 0.0) is None
-    signature = Step("signature", _SIGNATURE, "not reached")
-    if not reached:
-        return Step("key", _KEY, "not reached", found=kid), signature
-    try:
-        found = trusted.issuer.key_set.find(token.header.key_id, token.header.algorithm, after=_WAIT_FOR_NOTHING)
-    except KeyUnknown as unknown:
-        finding = Finding(
-            Code.KEY_UNKNOWN, _sentence(unknown), "kid", hint=cure(Code.KEY_UNKNOWN, trusted.issuer.url)
-        )
-        return Step("key", _KEY, "failed", found=kid, finding=finding), signature
-    except KeySetUnavailable as unavailable:
-        finding = keys_unavailable(unavailable)
-        return Step("key", _KEY, "failed", found=kid, finding=finding), signature
-    key = Step("key", _KEY, "passed", found=kid)
-    if _signing_key(token, found) is None:
-        return key, Step("signature", _SIGNATURE, "failed", finding=_BAD_SIGNATURE)
-    return replace(key, verified=True), Step("signature", _SIGNATURE, "passed", verified=True)
 
 
 def keys_unavailable(unavailable: KeySetUnavailable) -> Finding:

@@ -754,6 +754,15 @@ def test_one_client_that_does_not_give_up_is_no_reason_to_look_at_the_clock(capl
     assert not any("clock" in message for message in caplog.messages)
 
 
+def test_tokens_that_are_long_expired_are_not_all_remembered():
+    """What is kept to suspect the clock stays small, however many of them come."""
+    server = ResourceServer(Issuer(AUTH0, key_set=keys()), API, clock=FakeClock(NOW))
+    for number in range(200):
+        with pytest.raises(AccessDenied):
+            server.authorize(f"Bearer {Sent({'sub': f'user-{number}', 'exp': NOW - 9999}).token()}", "read:users")
+    assert len(server.verifier._untimely) <= 64
+
+
 # ── the scope ──
 
 
