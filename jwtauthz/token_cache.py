@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import Generic, TypeVar
 
+Key = TypeVar("Key")
 Value = TypeVar("Value")
 
 
-class TokenCache(Generic[Value]):
-    """At most `size` values by digest, in two generations; safe in threads without a lock.
+class TokenCache(Generic[Key, Value]):
+    """At most `size` values by key, in two generations; safe in threads without a lock.
 
     New values go into the young generation. When it is full it becomes the old one, and the old one is
     dropped; a hit in the old one moves its value back. So a look-up costs one or two dict look-ups, and what
@@ -25,28 +26,28 @@ class TokenCache(Generic[Value]):
     def __init__(self, size: int) -> None:
         self._half = max(1, size // 2)
         self._keeps_old = size > 1
-        self._young: dict[bytes, Value] = {}
-        self._old: dict[bytes, Value] = {}
+        self._young: dict[Key, Value] = {}
+        self._old: dict[Key, Value] = {}
 
-    def get(self, digest: bytes) -> Value | None:
-        """The value of a digest, or None."""
-        value = self._young.get(digest)
+    def get(self, key: Key) -> Value | None:
+        """The value of a key, or None."""
+        value = self._young.get(key)
         if value is None:
-            value = self._old.get(digest)
+            value = self._old.get(key)
             if value is not None:
-                self.put(digest, value)
+                self.put(key, value)
         return value
 
-    def put(self, digest: bytes, value: Value) -> None:
+    def put(self, key: Key, value: Value) -> None:
         """Remember a value."""
         if len(self._young) >= self._half:
             self._old, self._young = self._young if self._keeps_old else {}, {}
-        self._young[digest] = value
+        self._young[key] = value
 
-    def forget(self, digest: bytes) -> None:
+    def forget(self, key: Key) -> None:
         """Drop a value."""
-        self._young.pop(digest, None)
-        self._old.pop(digest, None)
+        self._young.pop(key, None)
+        self._old.pop(key, None)
 
     def __len__(self) -> int:
         return len(self._young) + len(self._old)

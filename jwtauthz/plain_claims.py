@@ -1,0 +1,61 @@
+"""Whether claims are of the plain kind that every check lets pass, told in one look.
+
+The checks are a function each, so that each can be read, tested and explained alone; to call nine of them for
+every token costs 3 µs. This one function knows what the tokens of everyday look like and says yes to those, in
+1 µs; to all others it says no, which means nothing but that the checks have to be asked. It may never say yes
+where one of them objects: a property test holds the two together.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from .checks import ID_TOKEN_CLAIMS, MAX_DATE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .checks import Rules
+    from .token import UnverifiedToken
+
+    Look = Callable[[UnverifiedToken, float], bool]
+
+_WORTH_A_LOOK: Final = frozenset({*ID_TOKEN_CLAIMS, "token_use", "typ", "cnf"})
+
+
+def plain_claims(rules: Rules) -> Look:
+    """The look for tokens of one issuer, whose `iss` and whose header have been found good already."""
+    if rules.profile != "default" or (rules.max_token_age, rules.subject, rules.token_use) != (None, None, None):
+        return _never
+    audiences, leeway = rules.audiences, rules.leeway
+
+    def look(token: UnverifiedToken, now: float) -> bool:
+        claims = token.claims
+        get = claims.get
+        exp, iat, nbf, aud = get("exp"), get("iat", 0), get("nbf", 0), get("aud")
+        if type(aud) is list:
+            for element in aud:
+                if type(element) is not str:
+                    return False
+            if audiences.isdisjoint(aud):
+                return False
+        elif type(aud) is not str or aud not in audiences:
+            return False
+        return (
+            type(exp) is type(iat) is type(nbf) is int
+            and -MAX_DATE < exp < MAX_DATE
+            and -MAX_DATE < iat < MAX_DATE
+            and -MAX_DATE < nbf < MAX_DATE
+            and now < exp + leeway
+            and iat - leeway <= now
+            and nbf - leeway <= now
+            and type(get("sub", "")) is type(get("jti", "")) is type(get("client_id", "")) is str
+            and claims.keys().isdisjoint(_WORTH_A_LOOK)
+        )
+
+    return look
+
+
+def _never(token: UnverifiedToken, now: float) -> bool:  # noqa: ARG001
+    """No: these rules ask for more than everyday tokens are known to have."""
+    return False
