@@ -6,6 +6,7 @@ by the issuer's URL; where it is unknown, or its cure is no different, the gener
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import urlsplit
 
@@ -29,6 +30,7 @@ _HOSTS: Final[Mapping[str, Vendor]] = {
 }
 
 
+@lru_cache(maxsize=128)
 def vendor_of(issuer: str) -> Vendor | None:
     """Who runs an issuer, as far as its URL tells."""
     try:

@@ -236,20 +236,25 @@ class AccessDenied(JWTAuthzError):
         required: Sequence[object] = (),
         retry_after: float | None = None,
     ) -> None:
-        super().__init__(str(finding))
+        super().__init__(finding)
         self.finding = finding
         self.findings: tuple[Finding, ...] = tuple(findings) or (finding,)
         self.challenge = challenge
         self.required: tuple[object, ...] = tuple(required)
         self.retry_after = retry_after
         self.status, self.error, self.description = finding.answer
-        self._explain: Callable[[], Explanation] | None = None
+        self._explain: Callable[[AccessDenied], Explanation] | None = None
         self._explanation: Explanation | None = None
         self._page: bool | None = None
 
-    def explain_with(self, explain: Callable[[], Explanation], *, page: bool | None) -> None:
+    def __str__(self) -> str:
+        return str(self.finding)
+
+    def explain_with(self, explain: Callable[[AccessDenied], Explanation], *, page: bool | None) -> None:
         """Say how this denial is explained; for whoever raises it.
 
+        `explain` is given the denial and does not hold it: a circle would be left to the garbage collector, with
+        the frames of the traceback and all that they hold.
         `page` says whether the answer carries the explanation: None for no, False in the JSON body, True as a
         page for a browser.
         """
@@ -263,7 +268,7 @@ class AccessDenied(JWTAuthzError):
         It shows claims of the token: for logs and developers, not for clients.
         """
         if self._explanation is None and self._explain is not None:
-            self._explanation = self._explain()
+            self._explanation = self._explain(self)
         return self._explanation
 
     @property

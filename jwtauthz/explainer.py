@@ -23,7 +23,7 @@ _POLICY = "what the operation needs"
 
 
 def explanation(
-    verifier: Verifier, request: Request, needed: Requirement, denied: AccessDenied | None, now: float
+    verifier: Verifier, request: Request, needed: Requirement, now: float, denied: AccessDenied | None
 ) -> Explanation:
     """Explain a decision that fell at `now`: `denied`, or the request was let in.
 

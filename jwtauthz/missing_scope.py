@@ -7,6 +7,7 @@ neighbour with a comma. Each answer is a finding of its own, with what to write 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from .claims import MISSING, find_scope, lookup, other_claims, printable, show_claim
@@ -43,23 +44,9 @@ def missing_scope(token: VerifiedToken, scope: str, claim: ClaimName | None) -> 
     def finding(code: Code, detail: str, hint: str | None = None) -> Finding:
         return Finding(code, f"`{scope}` {detail}", reads.replace("`", ""), scope, granted, hint)
 
-    elsewhere = find_scope(token.claims, scope, sources)
-    if elsewhere is not None:
-        return finding(
-            Code.SCOPE_IN_OTHER_CLAIM,
-            f"stands in `{show_claim(elsewhere)}`; this route reads {reads}.",
-            _read_it_there(elsewhere, sources),
-        )
-    near = _near_miss(token, scope, sources)
-    if near is not None:
-        return finding(*near)
-    for name in granted:
-        if _is_part(name, scope):
-            return finding(
-                Code.SCOPE_DIFFERS_IN_PREFIX,
-                f"is needed; {reads} holds `{printable(name)}`, which is another scope: there is no wildcard.",
-                f'write requires("{printable(name)}") if that is what you mean, or grant `{scope}` at the issuer.',
-            )
+    seen = _seen_by_people(token, scope, sources, reads, granted) if _may_be_seen(token, scope, granted) else None
+    if seen is not None:
+        return finding(*seen)
     if reading.granted and reading.granted <= OIDC_SCOPES:
         return finding(
             Code.ONLY_OIDC_SCOPES,
@@ -74,6 +61,49 @@ def missing_scope(token: VerifiedToken, scope: str, claim: ClaimName | None) -> 
         )
     holds = f"{reads} holds {printable(' '.join(granted))}" if granted else _nothing(token, sources, reads)
     return finding(Code.SCOPE_MISSING, f"is needed; {holds}.", cure(Code.SCOPE_MISSING, token.issuer))
+
+
+def _may_be_seen(token: VerifiedToken, scope: str, granted: list[str]) -> bool:
+    """Whether anything in the token is like the scope: mostly nothing is, and 40 µs of search are saved."""
+    names = " ".join(granted)
+    return (
+        scope in names
+        or "*" in names
+        or not {"*", "'"}.isdisjoint(scope)
+        or not _pieces(scope).isdisjoint(granted)
+        or token.mentions(scope)
+    )
+
+
+@lru_cache(maxsize=256)
+def _pieces(scope: str) -> frozenset[str]:
+    """What a scope is made of: `read`, `read:` and `users` of `read:users`."""
+    cuts = [cut for cut in range(1, len(scope)) if not {scope[cut - 1], scope[cut]}.isdisjoint(_NAME_SEPARATORS)]
+    return frozenset(piece for cut in cuts for piece in (scope[:cut], scope[cut:]))
+
+
+def _seen_by_people(
+    token: VerifiedToken, scope: str, sources: Sequence[ClaimName], reads: str, granted: list[str]
+) -> tuple[Code, str, str] | None:
+    """Where somebody who looks at the token sees the scope, or takes another for it."""
+    elsewhere = find_scope(token.claims, scope, sources)
+    if elsewhere is not None:
+        return (
+            Code.SCOPE_IN_OTHER_CLAIM,
+            f"stands in `{show_claim(elsewhere)}`; this route reads {reads}.",
+            _read_it_there(elsewhere, sources),
+        )
+    near = _near_miss(token, scope, sources)
+    if near is not None:
+        return near
+    for name in granted:
+        if _is_part(name, scope):
+            return (
+                Code.SCOPE_DIFFERS_IN_PREFIX,
+                f"is needed; {reads} holds `{printable(name)}`, which is another scope: there is no wildcard.",
+                f'write requires("{printable(name)}") if that is what you mean, or grant `{scope}` at the issuer.',
+            )
+    return None
 
 
 def _read_it_there(elsewhere: ClaimName, sources: Sequence[ClaimName]) -> str:

@@ -171,12 +171,12 @@ class _Several(Requirement):
 class AllOf(_Several):
     """Every one of its requirements."""
 
-    # Scopes alone, as most policies are: those of each claim, held against the token in one comparison of sets.
-    # It is 2 µs faster than to ask one after the other, which is done when something is missing.
+    # Scopes alone, as most policies are: those of each claim are held against the token in one comparison of sets,
+    # 2 µs faster than one after the other. Empty where there is anything else among them.
     _by_claim: tuple[tuple[ClaimName | None, frozenset[str]], ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        super(AllOf, self).__post_init__()  # noqa: UP008  # slots=True makes the class anew, so super() has the old one
+        _Several.__post_init__(self)
         by_claim: dict[ClaimName | None, set[str]] = {}
         for part in self.requirements:
             if type(part) is not Scope:
@@ -188,18 +188,24 @@ class AllOf(_Several):
 
     def decide(self, token: VerifiedToken, request: Request, now: float) -> Decision:
         """Whether all hold; if not, every one that does not is told."""
-        for claim, names in self._by_claim:
-            if not names <= token.granted(claim):
-                break
-        else:
-            if self._by_claim:
-                return ALLOWED
+        if self._by_claim:
+            for claim, names in self._by_claim:
+                if not names <= token.granted(claim):
+                    return self._scopes_missing(token)
+            return ALLOWED
         for number, part in enumerate(self.requirements):
             decision = part.decide(token, request, now)
             if decision is not ALLOWED:
                 rest = [other.decide(token, request, now) for other in self.requirements[number + 1 :]]
                 return self._denied([ALLOWED] * number + [decision, *rest], token, request)
         return ALLOWED
+
+    def _scopes_missing(self, token: VerifiedToken) -> Decision:
+        """As `_denied`, of scopes alone: the ones to ask for are all of them."""
+        parts = [part for part in self.requirements if isinstance(part, Scope)]
+        missing = (part for part in parts if part.name not in token.granted(part.claim))
+        findings = tuple(missing_scope(token, part.name, part.claim) for part in missing)
+        return Decision(allowed=False, findings=findings, scope=unique(part.name for part in parts))
 
     def _denied(self, decisions: list[Decision], token: VerifiedToken, request: Request) -> Decision:
         denied = sorted((decision for decision in decisions if not decision.allowed), key=_order)

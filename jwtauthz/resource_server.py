@@ -241,8 +241,8 @@ class ResourceServer:
         try:
             self._authorize(asked, needed, optional=False, now=now, enforce=True)
         except AccessDenied as denied:
-            return explanation(self.verifier, asked, needed, denied, now)
-        return explanation(self.verifier, asked, needed, None, now)
+            return explanation(self.verifier, asked, needed, now, denied)
+        return explanation(self.verifier, asked, needed, now, None)
 
     async def aexplain(self, request: Request | str | None, *needs: object, claim: object = None) -> Explanation:
         """As `explain`, for asyncio and trio."""
@@ -250,8 +250,8 @@ class ResourceServer:
         try:
             await self._aauthorize(asked, needed, optional=False, now=now, enforce=True)
         except AccessDenied as denied:
-            return explanation(self.verifier, asked, needed, denied, now)
-        return explanation(self.verifier, asked, needed, None, now)
+            return explanation(self.verifier, asked, needed, now, denied)
+        return explanation(self.verifier, asked, needed, now, None)
 
     def _tried_out(self, needed: Requirement) -> Requirement:
         return Shadow(needed) if self._shadow and not isinstance(needed, Shadow) else needed
@@ -321,10 +321,9 @@ class ResourceServer:
             )
         decision = needed.decide(token, request, now)
         if not decision.allowed:
-            denied = self._denial(needed, decision)
             if enforce or not (self._shadow or isinstance(needed, Shadow)):
-                raise denied
-            self._tell(denied, request, needed, now, enforced=False)
+                raise self._denial(needed, decision)
+            self._tell(self._denial(needed, decision), request, needed, now, enforced=False)
         return token
 
     async def _apermit(
@@ -354,7 +353,7 @@ class ResourceServer:
     ) -> None:
         """Give the denial its explanation, the log its record, and the hooks their event."""
         denied.explain_with(
-            partial(explanation, self.verifier, request, needed, denied, now),
+            partial(explanation, self.verifier, request, needed, now),
             page=wants_page(request) if self._debug.may_show(request) else None,
         )
         self._log.tell(denied, now, enforced=enforced)

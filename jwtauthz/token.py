@@ -38,6 +38,8 @@ _TO_PLAIN: Final = bytes(
 # A last character may not carry bits that the decoder throws away: there would be several spellings
 # of one token (RFC 4648 section 3.5).
 _PADDING: Final = (b"", None, b"==", b"=")
+# The first six bits of "{", of a space, of a tab or a line feed, of a carriage return.
+_FIRST_CHARACTERS: Final = frozenset((b"e", b"I", b"C", b"D"))
 _LAST_CHARACTERS: Final = (None, None, frozenset(b"AQgw"), frozenset(b"AEIMQUYcgkosw048"))
 
 
@@ -79,7 +81,9 @@ def _finite(number: str) -> float:
     return value
 
 
-_decoder: Final = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite)
+_decoder: Final[Any] = json.JSONDecoder(
+    object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite
+)
 
 
 def _decode_json(text: str) -> Any:
@@ -178,6 +182,8 @@ def parse(text: str, known_headers: Mapping[bytes, Header]) -> UnverifiedToken |
         if type(read) is Finding:
             return read
         header = read  # type: ignore[assignment]
+    if not _may_be_an_object(payload_segment):
+        return _malformed("its payload is not a strict JSON object (RFC 7519 section 7.2)")
     payload = b64url_decode(payload_segment)
     if payload is None:
         return _malformed("its payload is not base64url (RFC 7515 section 2)", text)
@@ -188,6 +194,11 @@ def parse(text: str, known_headers: Mapping[bytes, Header]) -> UnverifiedToken |
     if claims is None:
         return _malformed("its payload is not a strict JSON object (RFC 7519 section 7.2)")
     return UnverifiedToken(header, claims, header_segment, signing_input, signature)  # type: ignore[arg-type]
+
+
+def _may_be_an_object(segment: bytes) -> bool:
+    """Whether what is encoded begins with "{" or white space, told by one character, before 16 KiB are decoded."""
+    return segment[:1] in _FIRST_CHARACTERS
 
 
 def _read_header(segment: bytes, text: str) -> Header | Finding:
@@ -202,9 +213,14 @@ def _read_header(segment: bytes, text: str) -> Header | Finding:
     return Header(members)
 
 
+_READABLE: Final = 4 * 1024  # what is longer, nobody pasted by hand, and to look through it would take long
+
+
 def _malformed(why: str, text: str = "") -> Finding:
     hint = None
-    if text[:1] in {'"', "'"}:
+    if len(text) > _READABLE:
+        pass
+    elif text[:1] in {'"', "'"}:
         hint = "Quotes stand around the token; send it without."
     elif any(mark in text for mark in ("\n", "\r", "\\n", "%0A", "%0a", "%0D")):
         hint = "A line break came along with the token; strip it before sending."
@@ -228,18 +244,16 @@ _NO_TOKENS: Final = frozenset(
     }
 )
 _PLACEHOLDER_MARKS: Final = "\"'${}<>%"
+_LONGEST_PLACEHOLDER: Final = 40
 
 
 def _not_three_parts(text: str) -> Finding:
     """What a token is that has not the three parts of a signed JWT."""
     # Only words of our own list are told, for anything else might be a token that came in an odd dress.
-    word = text.strip(_PLACEHOLDER_MARKS)
-    if word.lower() in _NO_TOKENS:
+    if len(text) < _LONGEST_PLACEHOLDER and text.strip(_PLACEHOLDER_MARKS).lower() in _NO_TOKENS:
         return Finding(
             Code.MALFORMED_TOKEN,
-            f"The word {text!r} stands where the token should."
-            if len(text) < 40
-            else "A placeholder stands there.",
+            f"The word {text!r} stands where the token should.",
             hint="The client sent the request before it had a token, or put a placeholder into the header.",
         )
     if text[:1] in {"{", "<"}:
@@ -404,6 +418,13 @@ class VerifiedToken:
         # Merged: an absent, empty or odd claim hides no other.
         merged = frozenset[str]().union(*(reading.granted for reading in readings))
         return type(readings[0])(merged, "; ".join(problems) or None)
+
+    def mentions(self, name: str) -> bool:
+        """Whether a name stands anywhere in the claims, in whatever letters and whatever it is glued to.
+
+        For a printable name without quotes and backslashes, which stand there escaped.
+        """
+        return name.lower() in repr(self._claims).lower()
 
     @property
     def scopes_from(self) -> Sequence[ClaimName]:

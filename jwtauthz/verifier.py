@@ -136,10 +136,10 @@ class Verifier:
         # it for memory that has gone cold. So the first time only a mark is left, and the second time the token.
         mark = hash(text[-_MARK:])
         if self._seen_once.get(mark) is None:
-            token = self._verify(text, now, after)
-            if type(token) is VerifiedToken:
+            result = self._verify(text, now, after)
+            if type(result) is VerifiedToken:
                 self._seen_once.put(mark, value=True)
-            return token
+            return result
         digest = sha256(text.encode()).digest()
         seen = cache.get(digest)
         if seen is not None:
@@ -172,12 +172,18 @@ class Verifier:
         trusted = self._issuer_of(token)
         if trusted is None:
             return wrong_issuer(token, list(self._trusted))
-        known = token.header in trusted.good_headers
-        finding = None if known else first_finding(HEADER_CHECKS, token, trusted.rules, now)
-        if finding is not None:
-            return finding
-        # The claims are read before the key is looked for: a token that they refuse anyway is worth no fetch.
-        if not (known and trusted.looks_plain(token, now)):
+        return self._verify_for(trusted, token, now, after, digest)
+
+    def _verify_for(
+        self, trusted: _Trusted, token: UnverifiedToken, now: float, after: Flight | None, digest: bytes | None
+    ) -> VerifiedToken | Finding:
+        if token.header in trusted.good_headers and trusted.looks_plain(token, now):
+            finding = None
+        else:
+            finding = first_finding(HEADER_CHECKS, token, trusted.rules, now)
+            if finding is not None:
+                return finding
+            # Claims are read before the key is looked for: a token that they refuse anyway is worth no fetch.
             finding = first_finding(trusted.claim_checks, token, trusted.rules, now)
         try:
             found = trusted.issuer.key_set.find(
@@ -198,8 +204,6 @@ class Verifier:
             return _BAD_SIGNATURE
         if finding is not None:
             return self._perhaps_the_clock(finding, token)
-        if self._untimely:
-            self._untimely.clear()
         verified = self.reading(token, trusted.issuer, stale=found.stale)
         self._remember(token, verified, trusted, key, digest)
         return verified
@@ -311,6 +315,8 @@ class Verifier:
         key: Key,
         digest: bytes | None,
     ) -> None:
+        if self._untimely:
+            self._untimely.clear()
         if token.header not in trusted.good_headers:
             self._remember_header(token, trusted)
         if self._cache is None or digest is None:
@@ -324,7 +330,6 @@ class Verifier:
             digest,
             _Seen(verified, trusted, key, token.header.algorithm, valid_from, valid_until),
         )
-
 
     def _remember_header(self, token: UnverifiedToken, trusted: _Trusted) -> None:
         if len(self._headers) >= _MAX_HEADERS:

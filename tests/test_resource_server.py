@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import copy
 import functools
+import gc
 import json
 import logging
 import pickle
 import threading
+import weakref
 
 import pytest
 
@@ -167,6 +169,26 @@ class TestAuthorize:
         assert denied.value.challenge["scope"] == "a b"
         assert denied.value.challenge["realm"] == "users"
         assert [finding.expected for finding in denied.value.findings] == ["b", "c"]
+
+
+class TestADenial:
+    @pytest.mark.parametrize("needs", [case("for a scope", "b"), case("for its key", None)])
+    def test_leaves_nothing_to_the_garbage_collector(self, make, mint, needs, monkeypatch):
+        monkeypatch.setattr(logging.getLogger("jwtauthz"), "disabled", True)  # pytest keeps the records
+        server, header = make(), f"Bearer {mint.token(scope='a') if needs else mint.forged_token()}"
+
+        def denied():
+            try:
+                server.authorize(header, needs or "a")
+            except AccessDenied as denial:
+                assert denial.headers
+                return weakref.ref(denial)
+
+        gc.disable()
+        try:
+            assert denied()() is None
+        finally:
+            gc.enable()
 
 
 class TestPermit:
