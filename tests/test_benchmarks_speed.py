@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import json
+from contextlib import closing
 from unittest import mock
 
 import pytest
@@ -123,13 +124,15 @@ def test_junk_never_reaches_the_signature(issuer):
 def test_a_new_token_is_never_one_that_is_remembered(issuer, tokens):
     assert _workload.TOKENS > 2 * DEFAULT_TOKEN_CACHE
     new, _, again, _, short = verify.works(issuer, tokens)
-    with _workload.quiet_log(), mock.patch.object(Key, "verify", autospec=True, return_value=True) as checked:
-        loop = asyncio.new_event_loop()
-        for work, expected in ((new, 3), (short, 3), (again, 1)):
+    with (
+        _workload.quiet_log(),
+        mock.patch.object(Key, "verify", autospec=True, return_value=True) as checked,
+        closing(asyncio.new_event_loop()) as loop,
+    ):
+        for work, different in ((new, 3), (short, 3), (again, 1)):
             checked.reset_mock()
             work.slice(1e-6, loop)
-            assert checked.call_count == expected, work.name
-        loop.close()
+            assert checked.call_count == 2 * different, work.name  # remembered from the second time on
 
 
 def test_the_counter_of_signatures_counts(issuer, tokens):

@@ -181,8 +181,7 @@ class TestADenial:
             try:
                 server.authorize(header, needs or "a")
             except AccessDenied as denial:
-                assert denial.headers
-                return weakref.ref(denial)
+                return denial.headers and weakref.ref(denial)
 
         gc.disable()
         try:
