@@ -18,10 +18,12 @@ from __future__ import annotations
 import inspect
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from urllib.parse import urlencode
 
 from flask import Blueprint, Response, current_app, has_request_context, request
 from werkzeug.local import LocalProxy
 
+from .credentials import private
 from .decorators import requirement_of_decorator
 from .errors import AccessDenied, ConfigurationError
 from .policy import requirement
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
     from flask import Flask
 
+    from .credentials import Credentials
     from .policy import Requirement
     from .token import VerifiedToken
 
@@ -81,6 +84,8 @@ class JWTAuthz:
         if self._look_at_route in app.before_request_funcs.get(None, ()):
             return
         app.before_request(self._look_at_route)
+        if self.server.credentials.need_exchange:
+            app.after_request(self._keep_private)
         if AccessDenied not in app.error_handler_spec[None][None]:
             app.register_error_handler(AccessDenied, _answer)
 
@@ -112,6 +117,12 @@ class JWTAuthz:
                 f"The route of {request.endpoint!r} goes around its @requires. "
                 "Write @requires under @app.get (or @app.route), so that the route gets the protected view."
             )
+
+    def _keep_private(self, response: Response) -> Response:
+        """See to it that no cache keeps the answer to a request with a token in its URL for others."""
+        if self.server.credentials.stands_in_query(request.environ.get("QUERY_STRING", "")):
+            response.headers["Cache-Control"] = private(", ".join(response.headers.getlist("Cache-Control")))
+        return response
 
 
 def requires(
@@ -181,6 +192,8 @@ def protect(blueprint: Blueprint, *needs: object, claim: object = None, optional
 def _admit(needed: Requirement, *, optional: bool) -> None:
     """Let the current request in, or raise the denial; a token is verified once per request."""
     server, asked = _authz().server, _asked()
+    if not server.credentials.in_header:
+        _place(asked, server.credentials)
     token = getattr(request, _TOKEN, None)
     needs_async = server.needs_async or needed.is_async
     if token is not None:
@@ -195,6 +208,8 @@ def _admit(needed: Requirement, *, optional: bool) -> None:
 async def _aadmit(needed: Requirement, *, optional: bool) -> None:
     """As `_admit`, inside an async view."""
     server, asked = _authz().server, _asked()
+    if not server.credentials.in_header:
+        _place(asked, server.credentials)
     token = getattr(request, _TOKEN, None)
     if token is not None:
         await server.apermit(token, asked, needed)
@@ -226,6 +241,16 @@ def _asked() -> Request:
         client=request.remote_addr,
         source=request._get_current_object(),  # type: ignore[attr-defined]  # noqa: SLF001
     )
+
+
+def _place(asked: Request, credentials: Credentials) -> None:
+    """Tell a request what sources beside the headers read; Flask keeps a body for the view to read it too."""
+    asked.query, asked.scheme = request.environ.get("QUERY_STRING", ""), request.scheme
+    if isinstance(credentials.form_length(asked), int):
+        if "form" in vars(request):  # somebody was here first, and has used the body up
+            asked.form = urlencode(list(request.form.items(multi=True))).encode()
+        else:
+            asked.form = request.get_data()
 
 
 def _answer(denied: AccessDenied) -> Response:

@@ -190,7 +190,9 @@ NO_CREDENTIALS = Answer(
     cache_control="no-store",
 )
 MALFORMED = _denied(
-    400, "invalid_request", "The Authorization header must be the word Bearer, a space, and one token"
+    400,
+    "invalid_request",
+    "The request must carry one token; in the Authorization header, after the word Bearer and a space",
 )
 REPEATED = _denied(400, "invalid_request", "The request carries more than one token")
 TOO_LARGE = _denied(400, "invalid_request", "The token is too large")
