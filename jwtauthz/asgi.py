@@ -12,13 +12,14 @@ import anyio
 from starlette.datastructures import Headers, MutableHeaders
 
 from .credentials import private
-from .errors import Code, Finding
 from .request import Request
+from .sources import NOT_WHOLE
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from .credentials import Credentials
+    from .errors import Finding
 
 BODY_TIMEOUT: Final = 10.0  # seconds for a whole form
 _KEY: Final = "jwtauthz.exchanges"
@@ -56,13 +57,7 @@ class Exchange:
                 await self._read()
                 size = sum(len(message.get("body", b"")) for message in self._messages)
         body = b"".join(message.get("body", b"") for message in self._messages)
-        if self._complete and len(body) == self._length:
-            return body
-        return Finding(
-            Code.MALFORMED_CREDENTIALS,
-            "The form did not arrive whole.",
-            hint="The client has gone, or is too slow, or its Content-Length is not that of the form.",
-        )
+        return body if self._complete and len(body) == self._length else NOT_WHOLE
 
     async def receive(self) -> Message:
         """What the application calls: a form once more, then whatever comes."""

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 # RFC 9110 section 5.6.2; names of cookies and subprotocols are such words.
 _WORD: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
+# RFC 9111 section 5.2: a directive may have a value in quotes, with commas in it.
+_DIRECTIVE: Final = re.compile(r'(?:[^",]|"[^"]*"?)+')
+_FOR_ALL: Final = frozenset({"private", "public", "s-maxage"})
+
 
 # ── how they are written ──
 
@@ -184,14 +188,11 @@ class Credentials:
 
 def private(cache_control: str) -> str:
     """What `Cache-Control` becomes where only the client itself may keep the answer (RFC 6750 section 2.3)."""
-    directives = [each.strip() for each in cache_control.split(",") if each.strip()]
-    names = [each.partition("=")[0].lower() for each in directives]
-    if {"no-store", "private"} & {*names} and "public" not in names:
+    directives = [each.strip() for each in _DIRECTIVE.findall(cache_control) if each.strip()]
+    if {"no-store", "private"} & {each.lower() for each in directives} and "public" not in cache_control.lower():
         return cache_control
-    kept = [
-        each for each, name in zip(directives, names, strict=True) if name not in {"private", "public", "s-maxage"}
-    ]
-    return ", ".join(["private", *kept])
+    others = [each for each in directives if each.partition("=")[0].lower() not in _FOR_ALL]
+    return ", ".join(["private", *others])
 
 
 def _source(given: object) -> Source:

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import inspect
 from functools import wraps
+from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 from urllib.parse import urlencode
 
@@ -29,6 +30,7 @@ from .errors import AccessDenied, ConfigurationError
 from .policy import requirement
 from .request import Request
 from .resource_server import ResourceServer
+from .sources import NOT_WHOLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from flask import Flask
 
     from .credentials import Credentials
+    from .errors import Finding
     from .policy import Requirement
     from .token import VerifiedToken
 
@@ -44,11 +47,13 @@ if TYPE_CHECKING:
 __all__ = ["JWTAuthz", "current_token", "protect", "requires"]
 
 _EXTENSION: Final = "jwtauthz"
-# Attributes of ours: the token on the request, the needs on a guarded view, the guard on the view under it.
+# Attributes of ours: the token and the form on the request, the needs on a guarded view, the guard on the view
+# under it.
 # The token hangs on the request and not on `g`, which outlives the request in an app context made by hand.
 _TOKEN: Final = "_jwtauthz_token"  # noqa: S105
 _NEEDS: Final = "_jwtauthz_needs"
 _GUARD: Final = "_jwtauthz_guard"
+_FORM: Final = "_jwtauthz_form"
 
 
 class JWTAuthz:
@@ -244,13 +249,23 @@ def _asked() -> Request:
 
 
 def _place(asked: Request, credentials: Credentials) -> None:
-    """Tell a request what sources beside the headers read; Flask keeps a body for the view to read it too."""
+    """Tell a request what sources beside the headers read."""
     asked.query, asked.scheme = request.environ.get("QUERY_STRING", ""), request.scheme
-    if isinstance(credentials.form_length(asked), int):
-        if "form" in vars(request):  # somebody was here first, and has used the body up
-            asked.form = urlencode(list(request.form.items(multi=True))).encode()
-        else:
-            asked.form = request.get_data()
+    length = credentials.form_length(asked)
+    if isinstance(length, int):
+        if not hasattr(request, _FORM):
+            setattr(request, _FORM, _form(length))
+        asked.form = getattr(request, _FORM)
+
+
+def _form(length: int) -> bytes | Finding:
+    """The body, which says that it has this length; the view reads it once more, in whatever way it likes."""
+    if "form" in vars(request):  # somebody was here first, and has used the body up
+        return urlencode(list(request.form.items(multi=True))).encode()
+    body = request.get_data()
+    request.environ["wsgi.input"] = BytesIO(body)
+    vars(request).pop("stream", None)
+    return body if len(body) == length else NOT_WHOLE
 
 
 def _answer(denied: AccessDenied) -> Response:

@@ -29,6 +29,12 @@ _NO_PART_OF_A_TOKEN: Final = re.compile(r"[\s,;\"]")
 _FORM_METHODS: Final = frozenset({"POST", "PUT", "PATCH"})
 _FORM_TYPE: Final = "application/x-www-form-urlencoded"
 _WEBSOCKET: Final = frozenset({"ws", "wss"})
+_WITHOUT_SCHEME: Final = frozenset({Code.MISSING_SCHEME, Code.NO_CREDENTIALS})
+NOT_WHOLE: Final = Finding(
+    Code.MALFORMED_CREDENTIALS,
+    "The form did not arrive whole.",
+    hint="The client has gone, or is too slow, or its Content-Length is not that of the form.",
+)
 SEND_ONE: Final = "Send the token in one place, once."
 
 
@@ -63,9 +69,9 @@ class Header(Source):
         text = bearer_token(request.authorization)
         if text is NOTHING_SENT:
             return None
-        if self.bare_token and isinstance(text, Finding) and text.code is Code.MISSING_SCHEME:
+        if self.bare_token and isinstance(text, Finding) and text.code in _WITHOUT_SCHEME:
             bare = request.authorization[0].strip(" \t")
-            if bare.startswith("ey"):
+            if bare.startswith("ey") and "." in bare:
                 return _token(bare, self.place)
         return text
 
@@ -88,9 +94,10 @@ class Cookie(Source):
         lines = request.header_lines("cookie")
         if sum(map(len, lines)) > _MAX_TEXT:
             return _too_large("The Cookie header")
-        # As browsers and RFC 6265 section 5.4 write them: a semicolon ends a cookie, quotes or not.
+        # As browsers write them (RFC 6265 section 5.4): a semicolon ends a cookie, quotes or not. No other white
+        # space belongs around a name: with it, another host could set one that looks like our __Host- cookie.
         pairs = [pair.partition("=") for line in lines for pair in line.split(";")]
-        values = [value.strip(" \t") for name, _, value in pairs if name.strip() == self.name]
+        values = [value.strip(" \t") for name, _, value in pairs if name.strip(" \t") == self.name]
         if len(values) > 1:
             return Finding(
                 Code.REPEATED_CREDENTIALS,
@@ -98,7 +105,7 @@ class Cookie(Source):
                 hint="They were set for different paths or domains, perhaps by another host of the domain. A name "
                 "that begins with __Host- can't be set by another.",
             )
-        text = _token(values[0].removeprefix('"').removesuffix('"'), self.place) if values else None
+        text = _token(_unquoted(values[0]), self.place) if values else None
         if text is None or self.unsafe_allow_cross_site:
             return text
         return cross_site_refusal(request, self.origins, self.place) or text
@@ -178,6 +185,7 @@ class Subprotocol(Source):
 
     def split(self, offered: list[str]) -> tuple[list[str], list[str]]:
         """What stands behind the markers, and the subprotocols that have nothing to do with tokens."""
+        offered = [each for each in offered if each]  # RFC 9110 section 5.6.1: a list may have empty elements
         tokens = [offered[at + 1] for at in range(len(offered) - 1) if offered[at] == self.marker]
         return tokens, [each for each in offered if each != self.marker and each not in tokens]
 
@@ -234,6 +242,11 @@ def values_of(text: str, name: str) -> list[str]:
     """The values of a parameter, still encoded; names are compared decoded, as the application will."""
     pairs = [piece.partition("=") for piece in text.split("&")]
     return [value for each, _, value in pairs if _decoded(each) == name]
+
+
+def _unquoted(value: str) -> str:
+    """A cookie without the quotes that may stand around it (RFC 6265 section 4.1.1)."""
+    return value[1:-1] if len(value) > 1 and value[0] == value[-1] == '"' else value
 
 
 def _decoded(text: str) -> str:
