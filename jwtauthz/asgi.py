@@ -38,14 +38,13 @@ class Exchange:
         self._messages: list[Message] = []
         self._handed_on = 0
         self._complete = False
-        # Of a WebSocket: the marker, and what it is answered instead of: nothing at all, for a browser wants one
-        # of those that it offered; and the token, which nobody on the way back may learn.
+        # Of a WebSocket: the marker, and the tokens behind it, which nobody on the way back may learn.
         self._marker: str | None = None
-        self._instead: tuple[str | None, ...] = ()
+        self._tokens: list[str] = []
         offered, source = list(scope.get("subprotocols") or ()), credentials.subprotocol
         if source is not None and source.marker in offered:
-            tokens, scope["subprotocols"] = source.split(offered)
-            self._marker, self._instead = source.marker, (None, "", *tokens)
+            self._marker = source.marker
+            self._tokens, scope["subprotocols"] = source.split(offered)
 
     async def form(self) -> bytes | Finding | None:
         """The form, or why it could not be read; None if there is none in which a token may stand."""
@@ -81,8 +80,11 @@ class Exchange:
             told = private(", ".join(headers.getlist("cache-control")))
             del headers["cache-control"]
             headers["Cache-Control"] = told
-        elif message["type"] == "websocket.accept" and message.get("subprotocol") in self._instead:
-            message = {**message, "subprotocol": self._marker}
+        elif message["type"] == "websocket.accept" and self._marker is not None:
+            # A browser wants one of those that it offered. Some applications choose the whole header.
+            chosen = message.get("subprotocol") or ""
+            if not chosen or any(token in chosen for token in self._tokens):
+                message = {**message, "subprotocol": self._marker}
         await self._send(message)
 
 

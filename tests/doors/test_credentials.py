@@ -375,6 +375,7 @@ EVERY_SOCKET = pytest.mark.parametrize(
         pytest.param(["bearer", T, "chat"], "", "bearer", ["chat"], id="whatever else is offered"),
         pytest.param(["chat", "bearer", T], "?choose=chat", "chat", ["chat"], id="unless the view chooses"),
         pytest.param(["bearer", T], f"?choose={T}", "bearer", [], id="but the token never is"),
+        pytest.param(["bearer", T], f"?choose=bearer,{T}", "bearer", [], id="nor the whole header"),
     ],
 )
 def test_a_token_among_the_subprotocols(
