@@ -60,6 +60,7 @@ class Code(StrEnum):
     MALFORMED_CREDENTIALS = "malformed_credentials"
     REPEATED_CREDENTIALS = "repeated_credentials"
     CREDENTIALS_TOO_LARGE = "credentials_too_large"
+    CROSS_SITE_REQUEST = "cross_site_request"
     # 401 invalid_token
     MALFORMED_TOKEN = "malformed_token"
     OPAQUE_TOKEN = "opaque_token"
@@ -128,10 +129,15 @@ ANSWERS: Mapping[Code, Answer] = {
     Code.NO_CREDENTIALS: Answer(401, None, None),
     Code.MISSING_SCHEME: Answer(401, None, None),
     Code.MALFORMED_CREDENTIALS: Answer(
-        400, "invalid_request", "The Authorization header must be the word Bearer, a space, and one token"
+        400,
+        "invalid_request",
+        "The request must carry one token; in the Authorization header, after the word Bearer and a space",
     ),
     Code.REPEATED_CREDENTIALS: Answer(400, "invalid_request", "The request carries more than one token"),
     Code.CREDENTIALS_TOO_LARGE: Answer(400, "invalid_request", "The token is too large"),
+    Code.CROSS_SITE_REQUEST: Answer(
+        400, "invalid_request", "The token is in a cookie, and the request is not shown to come from this site"
+    ),
     Code.MALFORMED_TOKEN: Answer(401, "invalid_token", "The token is not a well-formed JWT"),
     Code.OPAQUE_TOKEN: Answer(401, "invalid_token", "The token is opaque; this API takes JWT access tokens"),
     Code.ENCRYPTED_TOKEN: Answer(

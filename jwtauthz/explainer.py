@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from .claims import printable, show_claim
 from .errors import Code, Finding
 from .explain import Explanation, Step, denial_findings, missing_scopes, shown_claims
-from .request import bearer_token
 from .requirements import Shadow
 
 if TYPE_CHECKING:
     from .claims import ClaimName
+    from .credentials import Credentials
     from .decision import Requirement
     from .errors import AccessDenied
     from .request import Request
@@ -23,14 +23,20 @@ _POLICY = "what the operation needs"
 
 
 def explanation(
-    verifier: Verifier, request: Request, needed: Requirement, now: float, denied: AccessDenied | None
+    verifier: Verifier,
+    credentials: Credentials,
+    request: Request,
+    needed: Requirement,
+    denied: AccessDenied | None,
+    *,
+    now: float,
 ) -> Explanation:
     """Explain a decision that fell at `now`: `denied`, or the request was let in.
 
-    Functions of the application are not called again: what they said stands in the decision. Scopes of a token
+    Checks of the application are not called again: what they said stands in the decision. Scopes of a token
     that did not get so far are looked at all the same, and marked unverified.
     """
-    text = bearer_token(request.authorization)
+    text = credentials.token_of(request)
     if isinstance(text, Finding):
         return _explanation(
             denied, needed, [Step("credentials", "credentials", "failed", finding=text), _unread()]

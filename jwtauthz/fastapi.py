@@ -30,18 +30,20 @@ from typing import Any, Final, ForwardRef
 
 from fastapi import FastAPI, HTTPException, Response, Security, WebSocket, WebSocketException, routing
 from fastapi.dependencies.models import Dependant
-from fastapi.openapi.models import HTTPBearer, OpenIdConnect
+from fastapi.openapi.models import APIKey, HTTPBearer, OpenIdConnect
 from fastapi.security import SecurityScopes
 from fastapi.security.base import SecurityBase
 from starlette.requests import HTTPConnection
 from starlette.websockets import WebSocketState
 
+from .asgi import Exchanges, place
 from .claims import scope_name
 from .errors import AccessDenied, ConfigurationError
 from .keys.discovery import metadata_urls
 from .keys.remote import RemoteKeySet
 from .policy import Requirement, Shadow, authenticated, requirement
 from .resource_server import ResourceServer
+from .sources import Cookie, Header, Query
 from .starlette import _KEY, _POLICY_VIOLATION, _asked, _Denial, _let_in
 from .token import VerifiedToken
 
@@ -71,7 +73,8 @@ class JWTAuthz(SecurityBase):
             )
         self.server = server
         self.scheme_name = scheme_name
-        self.model = _security_model(server)
+        self.model, *others = _security_models(server)
+        self._other_models = {f"{scheme_name}-{number}": model for number, model in enumerate(others, 2)}
         self.told_of_init_app = False
         self._required: dict[tuple[Requirement, bool], _Required] = {}
         self._any_token = _Required(self, authenticated(), optional=False)
@@ -130,6 +133,8 @@ class JWTAuthz(SecurityBase):
             async with start(started) as state:
                 yield state
 
+        if self.server.credentials.need_exchange:
+            app.add_middleware(Exchanges, credentials=self.server.credentials)
         app.openapi = openapi  # type: ignore[method-assign]
         app.router.lifespan_context = lifespan
 
@@ -144,15 +149,21 @@ class JWTAuthz(SecurityBase):
                 if not any(self.scheme_name in one for one in security):
                     continue
                 found = True
+                for name in self._other_models:
+                    alternatives = [{name: one[self.scheme_name]} for one in security if self.scheme_name in one]
+                    security.extend(each for each in alternatives if each not in security)
                 if (path, method) in anonymous and {} not in security:
                     security.append({})
                 answers = operation.setdefault("responses", {})
                 for status, description in _ANSWERS.items():
                     if not {status, f"{status[0]}XX", "default"} & answers.keys():
                         answers[status] = {"description": description, **deepcopy(_CONTENT if ours else {})}
+        components = document.setdefault("components", {}) if found else {}
+        for name, model in self._other_models.items() if found else ():
+            described = model.model_dump(mode="json", by_alias=True, exclude_none=True)
+            components["securitySchemes"].setdefault(name, described)
         if found and ours:
-            schemas = document.setdefault("components", {}).setdefault("schemas", {})
-            schemas.setdefault(_DENIAL, deepcopy(_SCHEMA))
+            components.setdefault("schemas", {}).setdefault(_DENIAL, deepcopy(_SCHEMA))
         return document
 
 
@@ -185,6 +196,8 @@ class _Required:
     ) -> VerifiedToken | None:
         needed = self._all_needed(tuple(asked.scopes))
         server, request = self.authz.server, _asked(connection)
+        if not server.credentials.in_header:
+            await place(request, connection.scope, server.credentials)
         if server.preflight and request.is_preflight:
             return None
         # One request may ask many times: the token is verified once, every requirement is asked.
@@ -276,6 +289,7 @@ _SCHEMA: Final[dict[str, Any]] = {
     },
 }
 _CONTENT: Final = {"content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{_DENIAL}"}}}}
+_TOKEN: Final = "An access token (JWT)"  # noqa: S105
 _ANSWERS: Final = {
     "400": "The credentials are malformed or sent twice",
     "401": "There is no valid access token",
@@ -284,8 +298,21 @@ _ANSWERS: Final = {
 }
 
 
-def _security_model(server: ResourceServer) -> OpenIdConnect | HTTPBearer:
-    """The security scheme: where to get a token if there is one place, else only what to send."""
+def _security_models(server: ResourceServer) -> list[OpenIdConnect | HTTPBearer | APIKey]:
+    """The security schemes, each of which will do, for those places of the token that OpenAPI knows."""
+    models: list[OpenIdConnect | HTTPBearer | APIKey] = []
+    for source in server.credentials.sources:
+        if isinstance(source, Header):
+            models.append(_issuer_model(server))
+        elif isinstance(source, (Cookie, Query)):
+            where = "cookie" if isinstance(source, Cookie) else "query"
+            models.append(APIKey.model_validate({"in": where, "name": source.name, "description": _TOKEN}))
+    places = ", or ".join(source.place for source in server.credentials.sources)
+    return models or [HTTPBearer(bearerFormat="JWT", description=f"{_TOKEN}, in {places}")]
+
+
+def _issuer_model(server: ResourceServer) -> OpenIdConnect | HTTPBearer:
+    """For the header: where to get a token if there is one place, else only what to send."""
     issuer, *others = server.issuers
     if others or not isinstance(issuer.key_set, RemoteKeySet) or not issuer.key_set.discovers:
         return HTTPBearer(bearerFormat="JWT")

@@ -17,22 +17,28 @@ from __future__ import annotations
 
 import inspect
 from functools import wraps
+from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from urllib.parse import urlencode
 
 from flask import Blueprint, Response, current_app, has_request_context, request
 from werkzeug.local import LocalProxy
 
+from .credentials import private
 from .decorators import requirement_of_decorator
 from .errors import AccessDenied, ConfigurationError
 from .policy import requirement
 from .request import Request
 from .resource_server import ResourceServer
+from .sources import NOT_WHOLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from flask import Flask
 
+    from .credentials import Credentials
+    from .errors import Finding
     from .policy import Requirement
     from .token import VerifiedToken
 
@@ -41,11 +47,13 @@ if TYPE_CHECKING:
 __all__ = ["JWTAuthz", "current_token", "protect", "requires"]
 
 _EXTENSION: Final = "jwtauthz"
-# Attributes of ours: the token on the request, the needs on a guarded view, the guard on the view under it.
+# Attributes of ours: the token and the form on the request, the needs on a guarded view, the guard on the view
+# under it.
 # The token hangs on the request and not on `g`, which outlives the request in an app context made by hand.
 _TOKEN: Final = "_jwtauthz_token"  # noqa: S105
 _NEEDS: Final = "_jwtauthz_needs"
 _GUARD: Final = "_jwtauthz_guard"
+_FORM: Final = "_jwtauthz_form"
 
 
 class JWTAuthz:
@@ -81,6 +89,8 @@ class JWTAuthz:
         if self._look_at_route in app.before_request_funcs.get(None, ()):
             return
         app.before_request(self._look_at_route)
+        if self.server.credentials.need_exchange:
+            app.after_request(self._keep_private)
         if AccessDenied not in app.error_handler_spec[None][None]:
             app.register_error_handler(AccessDenied, _answer)
 
@@ -112,6 +122,12 @@ class JWTAuthz:
                 f"The route of {request.endpoint!r} goes around its @requires. "
                 "Write @requires under @app.get (or @app.route), so that the route gets the protected view."
             )
+
+    def _keep_private(self, response: Response) -> Response:
+        """See to it that no cache keeps the answer to a request with a token in its URL for others."""
+        if self.server.credentials.stands_in_query(request.environ.get("QUERY_STRING", "")):
+            response.headers["Cache-Control"] = private(", ".join(response.headers.getlist("Cache-Control")))
+        return response
 
 
 def requires(
@@ -181,6 +197,8 @@ def protect(blueprint: Blueprint, *needs: object, claim: object = None, optional
 def _admit(needed: Requirement, *, optional: bool) -> None:
     """Let the current request in, or raise the denial; a token is verified once per request."""
     server, asked = _authz().server, _asked()
+    if not server.credentials.in_header:
+        _place(asked, server.credentials)
     token = getattr(request, _TOKEN, None)
     needs_async = server.needs_async or needed.is_async
     if token is not None:
@@ -195,6 +213,8 @@ def _admit(needed: Requirement, *, optional: bool) -> None:
 async def _aadmit(needed: Requirement, *, optional: bool) -> None:
     """As `_admit`, inside an async view."""
     server, asked = _authz().server, _asked()
+    if not server.credentials.in_header:
+        _place(asked, server.credentials)
     token = getattr(request, _TOKEN, None)
     if token is not None:
         await server.apermit(token, asked, needed)
@@ -226,6 +246,26 @@ def _asked() -> Request:
         client=request.remote_addr,
         source=request._get_current_object(),  # type: ignore[attr-defined]  # noqa: SLF001
     )
+
+
+def _place(asked: Request, credentials: Credentials) -> None:
+    """Tell a request what sources beside the headers read."""
+    asked.query, asked.scheme = request.environ.get("QUERY_STRING", ""), request.scheme
+    length = credentials.form_length(asked)
+    if isinstance(length, int):
+        if not hasattr(request, _FORM):
+            setattr(request, _FORM, _form(length))
+        asked.form = getattr(request, _FORM)
+
+
+def _form(length: int) -> bytes | Finding:
+    """The body, which says that it has this length; the view reads it once more, in whatever way it likes."""
+    if "form" in vars(request):  # somebody was here first, and has used the body up
+        return urlencode(list(request.form.items(multi=True))).encode()
+    body = request.get_data()
+    request.environ["wsgi.input"] = BytesIO(body)
+    vars(request).pop("stream", None)
+    return body if len(body) == length else NOT_WHOLE
 
 
 def _answer(denied: AccessDenied) -> Response:

@@ -23,9 +23,24 @@ class Request:
         path_params: what the route took from the path, such as `{"org_id": "org_1"}`.
         client: the address that the connection comes from, where it is known.
         source: the framework's own request, for callables that want more.
+        query: the query string, still encoded. This and the next two are for `token_from=`; doors leave them
+            out where the token stands in a header anyway.
+        scheme: `https` or `http`; `wss` or `ws` for a WebSocket handshake.
+        form: the body, if it is a form; or why it could not be read.
     """
 
-    __slots__ = ("authorization", "client", "headers", "method", "path", "path_params", "source")
+    __slots__ = (
+        "authorization",
+        "client",
+        "form",
+        "headers",
+        "method",
+        "path",
+        "path_params",
+        "query",
+        "scheme",
+        "source",
+    )
 
     def __init__(
         self,
@@ -37,6 +52,9 @@ class Request:
         path_params: Mapping[str, Any] | None = None,
         client: str | None = None,
         source: Any = None,
+        query: str = "",
+        scheme: str = "https",
+        form: bytes | Finding | None = None,
     ) -> None:
         if type(headers) is dict:
             if authorization is None:
@@ -52,6 +70,9 @@ class Request:
         self.path_params: Mapping[str, Any] = path_params if path_params is not None else {}
         self.client = client
         self.source = source
+        self.query = query
+        self.scheme = scheme
+        self.form = form
 
     @property
     def is_preflight(self) -> bool:
@@ -62,6 +83,14 @@ class Request:
             and "origin" in self.headers
             and "access-control-request-method" in self.headers
         )
+
+    def header_lines(self, name: str) -> list[str]:
+        """Every header of a name in lower case, where it may stand there more than once."""
+        several = getattr(self.headers, "getlist", None)  # Starlette's
+        if several is not None:
+            return list(several(name))
+        value = self.headers.get(name)
+        return [] if value is None else [value]
 
     def __repr__(self) -> str:
         return f"<Request {self.method} {self.path!r}>"
@@ -89,7 +118,7 @@ def bearer_token(authorization: tuple[str, ...]) -> str | Finding:
     we chose, somebody else on the way might have chosen the other (RFC 9110 section 11.6.2).
     """
     if not authorization:
-        return _NOTHING_SENT
+        return NOTHING_SENT
     if len(authorization) > 1:
         return Finding(
             Code.REPEATED_CREDENTIALS,
@@ -136,7 +165,7 @@ def _more_than_a_token(text: str) -> Finding:
 
 def _other_scheme(scheme: str) -> Finding:
     if not scheme:
-        return _NOTHING_SENT
+        return NOTHING_SENT
     # A token all the same, so it is no anonymous request either, even where those are let in.
     if scheme.count(".") == 2 and (scheme.startswith("ey") or scheme.lower().startswith(_SCHEME)):
         return Finding(
@@ -154,7 +183,7 @@ def _other_scheme(scheme: str) -> Finding:
 
 _SEND: Final = "Send Authorization: Bearer <access token>."
 _SEND_ONE: Final = "The client, or a proxy on the way, adds the header twice: send one."
-_NOTHING_SENT: Final = Finding(
+NOTHING_SENT: Final = Finding(
     Code.NO_CREDENTIALS,
     "The request has no Authorization header.",
     hint=_SEND,

@@ -17,6 +17,7 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final, Literal, overload
 
 from .challenge import challenge_for, realm_name
+from .credentials import IN_HEADER, Credentials
 from .cures import cure
 from .debug import Debug, wants_page
 from .denial_log import DenialLog
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from .hooks import Hook
     from .keys.remote import Flight
     from .revocation import Revoked
+    from .sources import Source, TokenFunction
     from .token import VerifiedToken
 logger = logging.getLogger("jwtauthz")
 
@@ -55,6 +57,8 @@ class ResourceServer:
     Args:
         issuer: the issuer of the tokens, exactly as `iss` says it; an `Issuer`, or a list, for more.
         audience: what the API is called at the issuer (`aud`); several if any of them will do.
+        token_from: where the token of a request stands, the `Authorization` header by default: a source of
+            `jwtauthz.credentials`, a function `(request) -> str | None`, or a list of them for any one place.
         realm: what challenges call the protected space (RFC 9110 section 11.5).
         leeway: seconds by which clocks may differ, 0 to 300.
         implies: for a scope, those it brings along: `{"admin": ["read:users", "write:users"]}`.
@@ -78,6 +82,7 @@ class ResourceServer:
         issuer: str | Issuer | Iterable[str | Issuer],
         audience: str | Iterable[str] | None = None,
         *,
+        token_from: Source | TokenFunction | Iterable[Source | TokenFunction] = IN_HEADER,
         realm: str = "api",
         leeway: float = DEFAULT_LEEWAY,
         implies: Mapping[str, Iterable[str]] | None = None,
@@ -96,6 +101,8 @@ class ResourceServer:
             token_cache=_cache_size(token_cache),
             hierarchy=Hierarchy(implies),
         )
+        self.credentials = Credentials(token_from)
+        self._in_header = self.credentials.in_header
         self.realm = realm_name(realm)
         if not isinstance(preflight, bool):
             raise ConfigurationError(f"preflight={preflight!r}: write True or False.")
@@ -241,8 +248,8 @@ class ResourceServer:
         try:
             self._authorize(asked, needed, optional=False, now=now, enforce=True)
         except AccessDenied as denied:
-            return explanation(self.verifier, asked, needed, now, denied)
-        return explanation(self.verifier, asked, needed, now, None)
+            return explanation(self.verifier, self.credentials, asked, needed, denied, now=now)
+        return explanation(self.verifier, self.credentials, asked, needed, None, now=now)
 
     async def aexplain(self, request: Request | str | None, *needs: object, claim: object = None) -> Explanation:
         """As `explain`, for asyncio and trio."""
@@ -250,8 +257,8 @@ class ResourceServer:
         try:
             await self._aauthorize(asked, needed, optional=False, now=now, enforce=True)
         except AccessDenied as denied:
-            return explanation(self.verifier, asked, needed, now, denied)
-        return explanation(self.verifier, asked, needed, now, None)
+            return explanation(self.verifier, self.credentials, asked, needed, denied, now=now)
+        return explanation(self.verifier, self.credentials, asked, needed, None, now=now)
 
     def _tried_out(self, needed: Requirement) -> Requirement:
         return Shadow(needed) if self._shadow and not isinstance(needed, Shadow) else needed
@@ -294,7 +301,7 @@ class ResourceServer:
         self, request: Request, needed: Requirement, optional: bool, now: float, after: Flight | None
     ) -> VerifiedToken | None:
         """The token of the request; everything that ends in 400, 401 or 503."""
-        text = bearer_token(request.authorization)
+        text = bearer_token(request.authorization) if self._in_header else self.credentials.token_of(request)
         if isinstance(text, Finding):
             if optional and text.code is Code.NO_CREDENTIALS:
                 return None
@@ -353,7 +360,7 @@ class ResourceServer:
     ) -> None:
         """Give the denial its explanation, the log its record, and the hooks their event."""
         denied.explain_with(
-            partial(explanation, self.verifier, request, needed, now),
+            partial(explanation, self.verifier, self.credentials, request, needed, now=now),
             page=wants_page(request) if self._debug.may_show(request) else None,
         )
         self._log.tell(denied, now, enforced=enforced)

@@ -32,6 +32,7 @@ from starlette.requests import Request as HTTPRequest
 from starlette.responses import Response
 from starlette.websockets import WebSocket
 
+from .asgi import around, place
 from .decorators import requirement_of_decorator
 from .errors import AccessDenied, ConfigurationError
 from .policy import authenticated, requirement
@@ -131,6 +132,8 @@ class JWTAuthzMiddleware:
         if scope["type"] not in {"http", "websocket"}:
             await self.app(scope, receive, send)
             return
+        if self.server.credentials.need_exchange:
+            receive, send = around(self.server.credentials, scope, receive, send)
         admission = scope[_KEY] = _Admission(self.server, scope.get("app"))
         scope["auth"], scope["user"] = AuthCredentials(), UnauthenticatedUser()
         answer = None  # what the app has answered already, if anything
@@ -257,6 +260,9 @@ def _is_async(view: Any) -> bool:
 async def _admit(connection: HTTPConnection, needed: Requirement, *, optional: bool) -> None:
     """Let a connection in, or raise the denial; a token is verified once per connection."""
     admission, asked = _admission(connection), _asked(connection)
+    credentials = admission.server.credentials
+    if not credentials.in_header:
+        await place(asked, connection.scope, credentials)
     if admission.token is not None:
         await admission.server.apermit(admission.token, asked, needed)
     elif not (admission.server.preflight and asked.is_preflight):
@@ -264,9 +270,9 @@ async def _admit(connection: HTTPConnection, needed: Requirement, *, optional: b
 
 
 def _admit_in_thread(connection: HTTPConnection, needed: Requirement, *, optional: bool) -> None:
-    """As `_admit`, in the thread of a sync view; only a token that is still to be verified needs the loop."""
+    """As `_admit`, in the thread of a sync view; only what is still to be awaited needs the loop."""
     admission = _admission(connection)
-    if admission.token is not None and not needed.is_async:
+    if admission.token is not None and not needed.is_async and admission.server.credentials.in_header:
         admission.server.permit(admission.token, _asked(connection), needed)
     else:
         from_thread.run(partial(_admit, connection, needed, optional=optional))

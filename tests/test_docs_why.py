@@ -27,6 +27,7 @@ from jwtauthz import (
     organization,
     step_up,
 )
+from jwtauthz.credentials import cookie
 from jwtauthz.errors import ANSWERS
 from jwtauthz.testing import FakeClock
 from why.vectors import VECTORS, keys, mint, signed
@@ -69,6 +70,7 @@ def ask(
     *needs: Any,
     server: dict[str, Any] | None = None,
     path: dict[str, str] | None = None,
+    sent: dict[str, Any] | None = None,
     claim: Any = None,
     **settings: Any,
 ) -> None:
@@ -76,7 +78,9 @@ def ask(
     issuer = Issuer(TENANT, **{"key_set": keys(), **settings})
     asked = ResourceServer(issuer, AUDIENCE, clock=FakeClock(NOW), **(server or {}))
     with pytest.raises(AccessDenied):
-        asked.authorize(Request(header, path_params=path), *(needs or ("read:users",)), claim=claim)
+        asked.authorize(
+            Request(header, path_params=path, **(sent or {})), *(needs or ("read:users",)), claim=claim
+        )
 
 
 def bearer(*arguments: Any, **claims: Any) -> str:
@@ -136,6 +140,14 @@ SCENES: dict[Code, Callable[[], None]] = {
     Code.REVOKED: lambda: ask(bearer(), authenticated(), server={"revoked": lambda token: True}),
     Code.UNSUPPORTED_HEADER: lambda: ask(bearer({"crit": ["exp"]})),
     Code.REPEATED_CREDENTIALS: lambda: ask([bearer(), bearer()]),
+    Code.CROSS_SITE_REQUEST: lambda: ask(
+        None,
+        sent={
+            "method": "POST",
+            "headers": {"Cookie": f"__Host-access_token={token()}", "Origin": "https://elsewhere.example.com"},
+        },
+        server={"token_from": cookie("__Host-access_token")},
+    ),
     Code.CREDENTIALS_TOO_LARGE: lambda: ask("Bearer " + "x" * 20_000),
     Code.REVOCATION_UNAVAILABLE: lambda: ask(bearer(), authenticated(), server={"revoked": cannot_tell}),
     Code.CHECK_FAILED: lambda: ask(bearer(), is_open),

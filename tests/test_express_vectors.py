@@ -1,8 +1,8 @@
 """1,229 decisions that were recorded from the real Express stack, replayed against the library.
 
 `tests/vectors/README.md` says what a row is. A row passes if the library answers what the row wants. Where it
-answers otherwise, the row stands in `DISAGREEMENTS` with our answer and the reason; where it needs an option
-that comes later, in `WAITING`. Both are checked against the rows: neither can go stale or grow in silence.
+answers otherwise, the row stands in `DISAGREEMENTS` with our answer and the reason, and that list is checked
+against the rows: it can't go stale or grow in silence.
 """
 
 from __future__ import annotations
@@ -30,20 +30,13 @@ from jwtauthz import (
     authenticated,
 )
 from jwtauthz.compat import jwt_authz
+from jwtauthz.credentials import header, query
 from jwtauthz.keys.jwk import KeyUnknown
 
 VECTORS = Path(__file__).parent / "vectors"
 ROWS: list[dict[str, Any]] = json.loads((VECTORS / "express_cases.json").read_text())
 NOW = 1_790_000_000.0
 WANTS = {row["id"]: row["want"] for row in ROWS}
-
-# Options of express-jwt whose counterparts come with issue D (every way a token says what it may do):
-# `token_from=`.
-# Rows may only leave this list.
-WAITING = {
-    "get-token-query": "token_from= (getToken) comes with issue D",
-}
-WAITING_ROWS = 5
 
 _EMPTY = """a requirement that asks for nothing lets every token through: jwt_authz([]) can't be built, and a
 route for any valid token says authenticated()"""
@@ -224,6 +217,7 @@ def _build(config: dict[str, Any]) -> ResourceServer:
     return ResourceServer(
         issuers,
         audience=_python(config["audience"]),
+        token_from=query("token") if extra.get("getToken") == "query" else header(),
         # express-jwt's clockTolerance is 0 where nothing is said; so are its rows.
         leeway=extra.get("clockTolerance", 0),
         revoked=(lambda token: token.claims.get("jti") == "revoked") if "isRevoked" in extra else None,
@@ -276,6 +270,7 @@ def request_for(row: dict[str, Any]) -> Request:
         headers.get("authorization"),
         method=made["method"],
         headers={name: ", ".join(values) for name, values in headers.items() if name != "authorization"},
+        query=made["query"],
     )
 
 
@@ -327,16 +322,7 @@ def disagreement(row_id: str) -> tuple[str, str] | None:
     return found[0] if found else None
 
 
-def _parameters() -> list[Any]:
-    parameters = []
-    for row in ROWS:
-        reason = WAITING.get(row["config"]["id"])
-        marks = [pytest.mark.skip(reason=reason)] if reason else []
-        parameters.append(pytest.param(row, id=row["id"], marks=marks))
-    return parameters
-
-
-@pytest.mark.parametrize("row", _parameters())
+@pytest.mark.parametrize("row", [pytest.param(row, id=row["id"]) for row in ROWS])
 def test_the_decision_is_the_one_the_row_wants(row):
     answer, wants = decide(row), wanted(row)
     disagrees = disagreement(row["id"])
@@ -352,14 +338,6 @@ def test_every_row_is_replayed():
     assert len(ROWS) == len(WANTS) == 1229
 
 
-def test_the_rows_that_wait_for_issue_d_only_get_fewer():
-    """Whoever implements an option takes its line from `WAITING` and lowers the number."""
-    assert sum(row["config"]["id"] in WAITING for row in ROWS) == WAITING_ROWS <= 5
-    assert {row["config"]["id"] for row in ROWS} >= WAITING.keys()
-
-
 @pytest.mark.parametrize("pattern", DISAGREEMENTS)
 def test_every_disagreement_is_about_rows_that_are_replayed(pattern):
-    rows = [row for row in ROWS if fnmatchcase(row["id"], pattern)]
-    assert rows
-    assert not any(row["config"]["id"] in WAITING for row in rows)
+    assert any(fnmatchcase(row["id"], pattern) for row in ROWS)

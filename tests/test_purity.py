@@ -12,7 +12,19 @@ import pytest
 import jwtauthz
 
 PACKAGE = Path(jwtauthz.__file__).parent
-PURE = ("challenge", "checks", "claims", "errors", "events", "policy", "request", "token")
+PURE = (
+    "challenge",
+    "checks",
+    "claims",
+    "credentials",
+    "cross_site",
+    "errors",
+    "events",
+    "policy",
+    "request",
+    "sources",
+    "token",
+)
 # Of the standard library: what computes. `logging` is there for a check of the application that raises.
 HARMLESS = {
     "__future__",

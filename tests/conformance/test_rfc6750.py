@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from jwtauthz import ConfigurationError, any_of
+from jwtauthz import ConfigurationError, Request, any_of
+from jwtauthz.credentials import cookie, form, header, private, query
 
 from .conftest import REFUSED
 from .tools import (
@@ -57,6 +58,228 @@ class TestSendingTheToken:
     def test_characters(self, server, mint, spoil):
         verdict = asked(server, f"Bearer {spoil(mint.token())}")
         assert (verdict.status, verdict.error) in {(400, "invalid_request"), (401, "invalid_token")}
+
+
+FORM = "application/x-www-form-urlencoded"
+
+
+def posted(body, *, method="POST", content_type=FORM, authorization=None, query=""):
+    """A request with a form; `body` is text in Latin-1."""
+    headers = {"Content-Type": content_type, "Content-Length": str(len(body))}
+    return Request(authorization, method=method, headers=headers, form=body.encode("latin-1"), query=query)
+
+
+class TestSendingItElsewhere:
+    @pytest.fixture
+    def server(self, mint, clock):
+        """Reads the token in every way that the RFC has."""
+        return server_for(mint, clock=clock, server={"token_from": [header(), form(), query("access_token")]})
+
+    @pytest.mark.parametrize(
+        "request_for",
+        [
+            row(
+                "R6750-04",
+                "a header and a form are a bad request",
+                lambda t: posted(f"access_token={t}", authorization=f"Bearer {t}"),
+            ),
+            row(
+                "R6750-04",
+                "a header and a query are a bad request",
+                lambda t: Request(f"Bearer {t}", query=f"access_token={t}"),
+            ),
+            row(
+                "R6750-04",
+                "a form and a query are a bad request",
+                lambda t: posted(f"access_token={t}", query=f"access_token={t}"),
+            ),
+            row(
+                "R6750-29",
+                "two form fields are a bad request",
+                lambda t: posted(f"access_token={t}&access_token={t}"),
+            ),
+            row(
+                "R6750-29",
+                "two query parameters are a bad request",
+                lambda t: Request(query=f"access_token={t}&access_token={t}"),
+            ),
+            row(
+                "R6750-29",
+                "so they are if one is written with percent signs",
+                lambda t: Request(query=f"access_token={t}&%61ccess_token={t}"),
+            ),
+        ],
+    )
+    def test_twice(self, server, mint, request_for):
+        verdict = asked(server, request_for(mint.token()))
+        assert (verdict.status, verdict.error) == (400, "invalid_request")
+
+    @pytest.mark.parametrize(
+        ("request_for", "let_in"),
+        [
+            row("R6750-05", "a form is read where that is said", lambda t: posted(f"access_token={t}"), True),
+            row(
+                "R6750-06",
+                "a charset does no harm",
+                lambda t: posted(f"access_token={t}", content_type=FORM + "; charset=UTF-8"),
+                True,
+            ),
+            row(
+                "R6750-06",
+                "a body of JSON is no form",
+                lambda t: posted(f"access_token={t}", content_type="application/json"),
+                False,
+            ),
+            row(
+                "R6750-06",
+                "a body of plain text is no form",
+                lambda t: posted(f"access_token={t}", content_type="text/plain"),
+                False,
+            ),
+            row(
+                "R6750-06",
+                "a body without a type is no form",
+                lambda t: posted(f"access_token={t}", content_type=""),
+                False,
+            ),
+            row(
+                "R6750-07",
+                "a body of several parts is not read",
+                lambda t: posted(
+                    f'--b\r\nContent-Disposition: form-data; name="access_token"\r\n\r\n{t}\r\n--b--\r\n',
+                    content_type="multipart/form-data; boundary=b",
+                ),
+                False,
+            ),
+            row(
+                "R6750-07",
+                "nor is one that only says so",
+                lambda t: posted(f"access_token={t}", content_type="multipart/form-data; boundary=b"),
+                False,
+            ),
+            row(
+                "R6750-08",
+                "a body with a letter outside ASCII is not read",
+                lambda t: posted(f"name=Zoé&access_token={t}"),
+                False,
+            ),
+            row(
+                "R6750-08",
+                "one that is encoded does no harm",
+                lambda t: posted(f"name=Zo%C3%A9&access_token={t}"),
+                True,
+            ),
+            *(
+                row(
+                    "R6750-09",
+                    f"the body of {method} means nothing",
+                    lambda t, method=method: posted(f"access_token={t}", method=method),
+                    False,
+                )
+                for method in ("GET", "HEAD", "DELETE", "OPTIONS", "TRACE")
+            ),
+            *(
+                row(
+                    "R6750-09",
+                    f"the body of {method} means something",
+                    lambda t, method=method: posted(f"access_token={t}", method=method),
+                    True,
+                )
+                for method in ("POST", "PUT", "PATCH")
+            ),
+            row("R6750-10", "the field stands first", lambda t: posted(f"access_token={t}&a=b"), True),
+            row("R6750-10", "the field stands among others", lambda t: posted(f"a=b&access_token={t}&c"), True),
+            row("R6750-10", "a semicolon separates nothing", lambda t: posted(f"a=b;access_token={t}"), False),
+            row(
+                "R6750-11",
+                "a query is read where that is said",
+                lambda t: Request(query=f"a=b&access_token={t}"),
+                True,
+            ),
+        ],
+    )
+    def test_in_a_form_or_a_query(self, server, mint, request_for, let_in):
+        verdict = asked(server, request_for(mint.token()))
+        assert verdict.status == (200 if let_in else 401)
+
+    @pytest.mark.parametrize(
+        "request_for",
+        [
+            row("R6750-05", "a form is not read by default", lambda t: posted(f"access_token={t}")),
+            row("R6750-11", "a query is not read by default", lambda t: Request(query=f"access_token={t}")),
+            row(
+                "R6750-37",
+                "a cookie is not read by default",
+                lambda t: Request(headers={"Cookie": f"access_token={t}"}),
+            ),
+        ],
+    )
+    def test_nowhere_else_by_default(self, mint, clock, request_for):
+        assert asked(server_for(mint, clock=clock), request_for(mint.token())).code == "no_credentials"
+
+    @line("R6750-11", "a query is not read without the name of its parameter")
+    def test_a_query_is_named(self):
+        with pytest.raises(TypeError):
+            query()
+
+    @pytest.mark.parametrize(
+        ("said", "becomes"),
+        [
+            row("R6750-12", "an answer that says nothing becomes private", "", "private"),
+            row("R6750-12", "a public answer becomes private", "public, max-age=60", "private, max-age=60"),
+            row("R6750-12", "an answer that is not stored stays so", "no-store", "no-store"),
+        ],
+    )
+    def test_answers_are_private(self, said, becomes):  # over the doors: tests/doors/test_credentials.py
+        assert private(said) == becomes
+
+
+class TestCookies:
+    NAME = "__Host-access_token"
+
+    @pytest.fixture
+    def server(self, mint, clock):
+        return server_for(mint, clock=clock, server={"token_from": cookie(self.NAME)})
+
+    @pytest.mark.parametrize(
+        ("pair", "let_in"),
+        [
+            row(
+                "R6750-37",
+                "a name that browsers keep from going in the clear can be asked for",
+                "__Host-access_token={}",
+                True,
+            ),
+            row("R6750-37", "then the name without it is another cookie", "access_token={}", False),
+            row("R6750-37", "so is a name that only looks like it", "\xa0__Host-access_token={}", False),
+        ],
+    )
+    def test_prefix(self, server, mint, pair, let_in):
+        assert bool(asked(server, Request(headers={"Cookie": pair.format(mint.token())}))) is let_in
+
+    @pytest.mark.parametrize(
+        ("method", "shown", "status"),
+        [
+            row("R6750-38", "a safe method needs no precaution", "GET", {}, 200),
+            *(
+                row("R6750-38", f"{method} that shows nothing is refused", method, {}, 400)
+                for method in ("POST", "PUT", "PATCH", "DELETE")
+            ),
+            row("R6750-38", "POST from the own page comes in", "POST", {"Sec-Fetch-Site": "same-origin"}, 200),
+            row("R6750-38", "POST from another site is refused", "POST", {"Sec-Fetch-Site": "cross-site"}, 400),
+            row("R6750-38", "POST from another host is refused", "POST", {"Sec-Fetch-Site": "same-site"}, 400),
+            row("R6750-38", "the own origin will do", "POST", {"Origin": "https://api.example.com"}, 200),
+            row("R6750-38", "another origin will not", "POST", {"Origin": "https://evil.example.com"}, 400),
+            row("R6750-38", "an origin that is hidden will not", "POST", {"Origin": "null"}, 400),
+        ],
+    )
+    def test_precaution(self, server, mint, method, shown, status):
+        headers = {"Cookie": f"{self.NAME}={mint.token()}", "Host": "api.example.com", **shown}
+        verdict = asked(server, Request(method=method, headers=headers))
+        assert verdict.status == status
+        if status == 400:
+            assert (verdict.error, verdict.code) == ("invalid_request", "cross_site_request")
+            assert parse_challenge(verdict.challenge)["error"] == "invalid_request"
 
 
 def denied(server, mint, name):

@@ -17,7 +17,7 @@ from .table import EITHER, NESTED, Answer, Client, Sent, broken, owner
 
 # The methods, the path and the need of each route that is protected.
 ROUTES: list[tuple[list[str], str, Any]] = [
-    (["GET", "OPTIONS"], "/any", authenticated()),
+    (["GET", "OPTIONS", "POST"], "/any", authenticated()),
     (["GET", "HEAD"], "/read", "read:users"),
     (["GET"], "/either", EITHER),
     (["GET"], "/nested", NESTED),
@@ -184,7 +184,7 @@ def client(
 
     def send(sent: Sent) -> Answer:
         headers = [(name.encode(), value.encode("latin-1")) for name, value in sent.headers]
-        response = http.request(sent.method, sent.path, headers=headers)
+        response = http.request(sent.method, sent.path, headers=headers, content=sent.body.encode("latin-1"))
         return Answer(
             response.status_code,
             response.headers.get("WWW-Authenticate"),

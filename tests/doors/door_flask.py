@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from jwtauthz import ResourceServer
 
 ROUTES: list[tuple[str, object, dict[str, Any]]] = [
-    ("/any", authenticated(), {"methods": ["GET", "OPTIONS"]}),
+    ("/any", authenticated(), {"methods": ["GET", "OPTIONS", "POST"]}),
     ("/read", "read:users", {}),
     ("/either", EITHER, {}),
     ("/nested", NESTED, {}),
@@ -57,6 +57,10 @@ def _method(app: Flask, path: str, need: object, optional: bool, options: Any) -
         async def options(self, user_id: str = "") -> dict[str, Any]:
             return _answer()
 
+        @requires(need, optional=optional)
+        def post(self, user_id: str = "") -> dict[str, Any]:
+            return _answer()
+
     app.add_url_rule(path, view_func=View.as_view(path), **options)
 
 
@@ -68,6 +72,9 @@ def _view_class(app: Flask, path: str, need: object, optional: bool, options: An
             return _answer()
 
         def options(self) -> dict[str, Any]:
+            return _answer()
+
+        def post(self) -> dict[str, Any]:
             return _answer()
 
     app.add_url_rule(path, view_func=View.as_view(path), **options)
@@ -111,7 +118,9 @@ def client(server: ResourceServer, add_route: Callable[..., None] = _decorated) 
     app = _app(add_route, server)
 
     def send(sent: Sent) -> Answer:
-        response = app.test_client().open(sent.path, method=sent.method, headers=list(sent.headers))
+        response = app.test_client(use_cookies=False).open(
+            sent.path, method=sent.method, headers=list(sent.headers), data=sent.body.encode("latin-1")
+        )
         headers = response.headers
         return Answer(
             response.status_code,

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from jwtauthz import ResourceServer
 
 ROUTES: list[tuple[str, object, list[str]]] = [
-    ("/any", authenticated(), ["GET", "OPTIONS"]),
+    ("/any", authenticated(), ["GET", "OPTIONS", "POST"]),
     ("/read", "read:users", ["GET"]),
     ("/either", EITHER, ["GET"]),
     ("/nested", NESTED, ["GET"]),
@@ -71,6 +71,10 @@ def _method(path: str, need: object, optional: bool, methods: list[str]) -> Rout
         def options(self, request: Request) -> JSONResponse:
             return _answer(request)
 
+        @requires(need, optional=optional)
+        async def post(self, request: Request) -> JSONResponse:
+            return _answer(request)
+
     return Route(path, View)
 
 
@@ -81,6 +85,9 @@ def _class(path: str, need: object, optional: bool, methods: list[str]) -> Route
             return _answer(request)
 
         async def options(self, request: Request) -> JSONResponse:
+            return _answer(request)
+
+        def post(self, request: Request) -> JSONResponse:
             return _answer(request)
 
     return Route(path, View)
@@ -129,7 +136,7 @@ def client(
 
     def send(sent: Sent) -> Answer:
         headers = [(name.encode(), value.encode("latin-1")) for name, value in sent.headers]
-        response = http.request(sent.method, sent.path, headers=headers)
+        response = http.request(sent.method, sent.path, headers=headers, content=sent.body.encode("latin-1"))
         return Answer(
             response.status_code,
             response.headers.get("WWW-Authenticate"),

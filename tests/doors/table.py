@@ -4,7 +4,8 @@ A door is a module with `FORMS`: the ways in which its framework lets one write 
 function that makes an app around a server and gives a `Client` for it. Every app has the same routes:
 
     GET           /public         open
-    GET, OPTIONS  /any            authenticated()                       the app answers OPTIONS itself
+    GET, OPTIONS, POST
+                  /any            authenticated()                       the app answers OPTIONS itself
     GET           /read           "read:users"
     GET           /either         any_of("read:users", "admin", claim="permissions")
     GET           /nested         all_of("read:users", any_of("a", "b", claim="permissions"))
@@ -18,10 +19,11 @@ Each answers 200 `{"sub": the token's subject, or null without a token}`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from jwtauthz import Issuer, KeySetUnavailable, ResourceServer, all_of, any_of
+from jwtauthz.credentials import cookie, form, header, query
 
 if TYPE_CHECKING:
     from jwtauthz import Request, VerifiedToken
@@ -33,11 +35,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Sent:
-    """A request. Header values are Latin-1; `{good}` in one stands for the token of that name."""
+    """A request. Header values and body are Latin-1; `{good}` anywhere stands for the token of that name."""
 
     path: str
     headers: tuple[tuple[str, str], ...] = ()
     method: str = "GET"
+    body: str = ""
 
 
 @dataclass(frozen=True)
@@ -125,6 +128,10 @@ SERVERS: dict[str, Callable[[FakeIssuer], ResourceServer]] = {
     "with async revoked=": lambda issuer: _server(issuer, revoked=_async_revoked),
     "with broken revoked=": lambda issuer: _server(issuer, revoked=_revocation_fails),
     "without keys": lambda issuer: _server(issuer, keys=OutOfReach()),
+    "with token_from=": lambda issuer: _server(
+        issuer,
+        token_from=[header(), cookie("t", origins=["https://app.example.com"]), form(), query("access_token")],
+    ),
     "with preflight=False": lambda issuer: _server(issuer, preflight=False),
 }
 
@@ -190,7 +197,9 @@ NO_CREDENTIALS = Answer(
     cache_control="no-store",
 )
 MALFORMED = _denied(
-    400, "invalid_request", "The Authorization header must be the word Bearer, a space, and one token"
+    400,
+    "invalid_request",
+    "The request must carry one token; in the Authorization header, after the word Bearer and a space",
 )
 REPEATED = _denied(400, "invalid_request", "The request carries more than one token")
 TOO_LARGE = _denied(400, "invalid_request", "The token is too large")
@@ -223,6 +232,33 @@ def _preflight(*more: tuple[str, str], method: str = "OPTIONS") -> Sent:
     asks = (("Origin", "https://app.example.com"), ("Access-Control-Request-Method", "GET"))
     return Sent("/any", (*asks, *more), method)
 
+
+_APP = "https://app.example.com"
+
+
+def _cookie(name: str, value: str, method: str = "POST") -> Sent:
+    return Sent("/any", (("Cookie", "t={good}"), (name, value)), method)
+
+
+def _form(
+    body: str,
+    *headers: tuple[str, str],
+    path: str = "/any",
+    type: str = "application/x-www-form-urlencoded",  # noqa: A002
+) -> Sent:
+    return Sent(path, (("Content-Type", type), *headers), "POST", body)
+
+
+def _private(answer: Answer) -> Answer:
+    """The answer to a request with a token in its URL."""
+    return replace(answer, cache_control=answer.cache_control or "private")
+
+
+REPEATED_IN_URL = _private(REPEATED)
+FORM_TOO_LARGE = TOO_LARGE
+CROSS_SITE = _denied(
+    400, "invalid_request", "The token is in a cookie, and the request is not shown to come from this site"
+)
 
 ROWS = [
     # let in
@@ -411,6 +447,55 @@ ROWS = [
         "OPTIONS from no origin is no preflight",
         Sent("/any", (("Access-Control-Request-Method", "GET"),), "OPTIONS"),
         NO_CREDENTIALS,
+    ),
+    # other places
+    *(
+        Row(sentence, sent, answer, "with token_from=")
+        for sentence, sent, answer in [
+            ("the header is read beside other places", _get("/read", "Bearer {good}"), _ok()),
+            ("a token may stand in a cookie", Sent("/read", (("Cookie", "a=b; t={good}"),)), _ok()),
+            ("a cookie of another name holds none", Sent("/read", (("Cookie", "tt={good}"),)), NO_CREDENTIALS),
+            ("two cookies are refused", Sent("/read", (("Cookie", "t={good}; t={good}"),)), REPEATED),
+            ("a cookie beside the header is refused", _cookie("Authorization", "Bearer {good}", "GET"), REPEATED),
+            ("POST with a cookie has to show where it comes from", _cookie("X-Nothing", "1"), CROSS_SITE),
+            ("POST with a cookie comes from the own page", _cookie("Sec-Fetch-Site", "same-origin"), _ok()),
+            ("POST with a cookie comes from a page that is named", _cookie("Origin", _APP), _ok()),
+            ("POST with a cookie comes from another site", _cookie("Origin", "https://evil.com"), CROSS_SITE),
+            ("POST with a cookie comes from a sandbox", _cookie("Origin", "null"), CROSS_SITE),
+            ("a preflight for a cookie passes", _preflight(("Cookie", "t={good}")), _ok(None)),
+            ("a token may stand in a form", _form("a=b&access_token={good}"), _ok()),
+            ("a token may stand in an encoded form", _form("access%5Ftoken={good}"), _ok()),
+            ("a form that holds none is asked for one", _form("a=b"), NO_CREDENTIALS),
+            ("an empty form is asked for one", _form(""), NO_CREDENTIALS),
+            ("two fields are refused", _form("access_token={good}&access_token={good}"), REPEATED),
+            ("a form beside the header", _form("access_token={good}", ("Authorization", "Bearer x")), REPEATED),
+            ("a form beside a query", _form("access_token={good}", path="/any?access_token=x"), REPEATED_IN_URL),
+            ("a form with bytes outside ASCII holds none", _form("a=\xe9&access_token={good}"), NO_CREDENTIALS),
+            ("a form of 70 kB is refused", _form("access_token={good}&a=" + "x" * 70_000), FORM_TOO_LARGE),
+            ("plain text is no form", _form("access_token={good}", type="text/plain"), NO_CREDENTIALS),
+            ("several parts are no form", _form("access_token={good}", type="multipart/x"), NO_CREDENTIALS),
+            ("a token may stand in the query", Sent("/read?a=b&access_token={good}"), _private(_ok())),
+            (
+                "a bad one is refused",
+                Sent("/read?access_token={expired}"),
+                _private(_invalid("The token has expired")),
+            ),
+            ("two are refused", Sent("/read?access_token={good}&%61ccess_token={good}"), REPEATED_IN_URL),
+            ("a query beside the header", _get("/read?access_token=x", "Bearer {good}"), REPEATED_IN_URL),
+            ("a query that is not UTF-8", Sent("/read?access_token=%ff.b.c"), _private(NO_JWT)),
+            (
+                "an open route looks at no query, and is private",
+                Sent("/public?access_token=x"),
+                _private(_ok(None)),
+            ),
+            ("an optional route finds no token anywhere", Sent("/optional"), _ok(None)),
+            ("an optional route finds one in the query", Sent("/optional?access_token={good}"), _private(_ok())),
+            (
+                "an optional route takes no refused cookie for none",
+                Sent("/optional", (("Cookie", "t={good}; t={good}"),)),
+                REPEATED,
+            ),
+        ]
     ),
     # methods
     Row(

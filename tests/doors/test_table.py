@@ -42,8 +42,9 @@ def filled_in(sent: Sent) -> Sent:
     def token(name: re.Match[str]) -> str:
         return TOKENS[name[1]](the_issuer())
 
+    path, body = (re.sub(r"\{(\w+)\}", token, text) for text in (sent.path, sent.body))
     headers = tuple((name, re.sub(r"\{(\w+)\}", token, value)) for name, value in sent.headers)
-    return Sent(sent.path, headers, sent.method)
+    return Sent(path, headers, sent.method, body)
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.id)
