@@ -33,11 +33,14 @@ class Challenge:
 NOTHING_MORE = Decision(allowed=False)
 
 
-def challenge_for(answer: Answer, *, realm: str, decision: Decision = NOTHING_MORE) -> Challenge | None:
-    """The challenge that goes with an answer; 503 has none, for nothing is wrong with the credentials."""
+def challenge_for(answer: Answer, *, realm: str | None, decision: Decision = NOTHING_MORE) -> Challenge | None:
+    """The challenge that goes with an answer; 503 has none, for nothing is wrong with the credentials.
+
+    A `realm` of None is left out, which is for answers that have an error (RFC 6750 section 3).
+    """
     if answer.status == 503:
         return None
-    parameters = [("realm", realm)]
+    parameters = [] if realm is None else [("realm", realm)]
     if answer.error:
         parameters.append(("error", answer.error))
     if answer.description:

@@ -115,7 +115,11 @@ class JWTAuthz:
 
 
 def requires(
-    *needs: object, claim: object = None, optional: bool = False, shadow: bool = False
+    *needs: object,
+    claim: object = None,
+    claims: type | None = None,
+    optional: bool = False,
+    shadow: bool = False,
 ) -> Callable[[_View], _View]:
     """Let only those requests into a view that have a token, and one that grants all of `needs`.
 
@@ -124,13 +128,15 @@ def requires(
     Args:
         needs: scopes, `any_of(...)`, `all_of(...)`, `authenticated()`, functions `(token, request) -> bool`.
         claim: the claim that scopes given as strings are read from, instead of the issuer's own.
+        claims: the class that the claims are read into before the view is called; `current_token.claims_as` of
+            the same class gives what they became.
         optional: a request without credentials comes in too, and `current_token` is falsy then.
         shadow: report what `needs` would deny, and let it in; the token itself is checked all the same.
 
     Raises:
         ConfigurationError: it asks for nothing, or stands without parentheses.
     """
-    needed = requirement_of_decorator(needs, claim, shadow=shadow)
+    needed = requirement_of_decorator(needs, claim, claims, shadow=shadow)
 
     def decorate(view: _View) -> _View:
         if isinstance(view, type) or not callable(view):

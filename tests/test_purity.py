@@ -21,6 +21,7 @@ HARMLESS = {
     "collections",
     "dataclasses",
     "enum",
+    "functools",
     "inspect",
     "json",
     "logging",
