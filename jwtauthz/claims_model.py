@@ -182,11 +182,16 @@ def _pydantic_reader(model: Any, pydantic: Any) -> Read:
         try:
             return adapter.validate_json(json.dumps(claims), strict=strict)
         except pydantic.ValidationError as error:
-            # Not its messages, which may hold the value that was found.
-            told = error.errors(include_url=False, include_context=False, include_input=False)
+            refused = error
+        # Not its messages, which may hold the value that was found.
+        told = refused.errors(include_url=False, include_context=False, include_input=False)
         problems = [(each["loc"], each["type"]) for each in told]
-        forbidden = any(what == "extra_forbidden" for _, what in problems)
-        raise Unfit(problems, _EXTRA_HINT if forbidden else _STRICT_HINT if strict else None)
+        hint = None
+        if any(what == "extra_forbidden" for _, what in problems):
+            hint = _EXTRA_HINT
+        elif strict and any(what.endswith("_type") for _, what in problems):
+            hint = _STRICT_HINT
+        raise Unfit(problems, hint)
 
     return read
 

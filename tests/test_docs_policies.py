@@ -106,6 +106,7 @@ ROWS: dict[tuple[str, int, str], list[tuple[dict[str, Any], dict[str, Any], int]
         ({"scope": "read:users"}, {}, 200),
         ({"scope": "read:users", "sub": "user-2"}, {}, 403),
     ],
+    ("Functions of your own", 2, "needed"): [({"scope": "read:secrets"}, {}, 403)],
     ("Scopes that depend on the request", 0, "needed"): [
         ({"scope": "read:acme"}, {"path_params": {"org_id": "acme"}}, 200),
         ({"scope": "read:acme"}, {"path_params": {"org_id": "other"}}, 403),
