@@ -124,6 +124,8 @@ def claims_model(model: object) -> ClaimsModel:
     Raises:
         ConfigurationError: it is no class that claims can be read into.
     """
+    if not issubclass(type(model), type):
+        raise ConfigurationError(f"claims={_shown(model)} is no class to read claims into. Write {_WANTED}.")
     try:
         return _claims_model(model)
     except ConfigurationError:
@@ -136,11 +138,6 @@ def claims_model(model: object) -> ClaimsModel:
 
 @lru_cache(maxsize=256)
 def _claims_model(model: Any) -> ClaimsModel:
-    if not isinstance(model, type):
-        wanted = "the class itself, not an object of it" if is_plain_model(type(model)) else _WANTED
-        raise ConfigurationError(
-            f"claims={_shown(model)} is no class, so no claims can be read into it. Write {wanted}."
-        )
     pydantic, msgspec = sys.modules.get("pydantic"), sys.modules.get("msgspec")
     if pydantic is not None and (
         issubclass(model, pydantic.BaseModel) or "__pydantic_validator__" in model.__dict__
@@ -156,8 +153,8 @@ def _claims_model(model: Any) -> ClaimsModel:
 
 
 _WANTED: Final = (
-    "claims=Me, where Me is a class: a pydantic model (2 or newer), a msgspec Struct, a dataclass or a TypedDict. "
-    "The claim that scopes are read from is claim='...', without an s"
+    "claims=Me, where Me is the class itself: a pydantic model (2 or newer), a msgspec Struct, a dataclass or a "
+    "TypedDict. The claim that scopes are read from is claim='...', without an s"
 )
 
 
@@ -205,7 +202,8 @@ def _names(name: str, field: Any) -> Iterator[str]:
 
 # What msgspec says; the words in these places are types and the names of fields, never values.
 _MSGSPEC: Final = re.compile(
-    r"(?P<what>Expected `[^`]*`, got `[^`]*`)|Object (?P<how>missing|contains).* field `(?P<name>.*?)`(?: - at|$)"
+    r"(?P<what>Expected `[^`]*`, got `[^`]*`)|Object (?P<how>missing|contains).* field `(?P<name>.*?)`(?: - at|$)",
+    re.DOTALL,
 )
 _MSGSPEC_PATH: Final = re.compile(r" - at `(?:key in )?\$\.?([^`]*)`$")
 
@@ -221,7 +219,7 @@ def _msgspec_reader(model: Any, msgspec: Any) -> Read:
         except msgspec.ValidationError as error:
             text = str(error)
         found, at = _MSGSPEC.match(text), _MSGSPEC_PATH.search(text)
-        path = [at[1]] if at is not None and at[1] else []
+        path = _msgspec_path(at[1], model.__struct_encode_fields__) if at is not None else []
         if found is None:
             raise Unfit([(path, "refused by the model")])
         if found["what"]:
@@ -231,6 +229,12 @@ def _msgspec_reader(model: Any, msgspec: Any) -> Read:
         raise Unfit([([*path, found["name"]], "not a field of the model")], _EXTRA_HINT)
 
     return read
+
+
+def _msgspec_path(at: str, fields: tuple[str, ...]) -> list[str]:
+    """The parts of a path of msgspec, the first of which is a field, whatever dots and slashes it holds."""
+    first = max((name for name in fields if at.startswith(name)), key=len, default="")
+    return [first, *(part for part in re.split(r"[.\[\]]+", at[len(first) :]) if part)] if at else []
 
 
 def _refuse_to_forbid(model: type, names: set[str], instead: str) -> None:
