@@ -1,5 +1,8 @@
 """What an editor knows of `claims=` and `claims_as`: read by mypy and by pyright, never run."""
 
+# A mistake that is marked as one has to be one, to both of them.
+# pyright: reportUnnecessaryTypeIgnoreComment=true
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -76,7 +79,7 @@ async def plain() -> None:
 
 
 def mistakes(token: VerifiedToken) -> None:
-    token.claims_as(5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    server.authorize("Bearer x", claims="sub")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
-    token.claims_as(Me).role  # type: ignore[attr-defined]  # noqa: B018  # pyright: ignore[reportAttributeAccessIssue]
-    check(mistakes, on_error="403")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    token.claims_as(5)  # type: ignore[arg-type]
+    server.authorize("Bearer x", claims="sub")  # type: ignore[call-overload]
+    token.claims_as(Me).role  # type: ignore[attr-defined]  # noqa: B018
+    check(mistakes, on_error="403")  # type: ignore[arg-type]
