@@ -27,6 +27,7 @@ from .errors import AccessDenied, ConfigurationError
 from .policy import requirement
 from .request import Request
 from .resource_server import ResourceServer
+from .typed_claims import typed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,7 +85,14 @@ class JWTAuthz:
         if AccessDenied not in app.error_handler_spec[None][None]:
             app.register_error_handler(AccessDenied, _answer)
 
-    def protect(self, blueprint: Blueprint, *needs: object, claim: object = None, optional: bool = False) -> None:
+    def protect(
+        self,
+        blueprint: Blueprint,
+        *needs: object,
+        claim: object = None,
+        claims: type | None = None,
+        optional: bool = False,
+    ) -> None:
         """Ask something of every request to a blueprint and to the blueprints nested in it.
 
         Arguments as for `requires`, which may ask for more on a single view.
@@ -98,7 +106,7 @@ class JWTAuthz:
                 )
 
         blueprint.before_request(by_the_right_server)
-        protect(blueprint, *needs, claim=claim, optional=optional)
+        protect(blueprint, *needs, claim=claim, claims=claims, optional=optional)
 
     def _look_at_route(self) -> None:
         """Catch what no decorator can: OPTIONS answered by Flask itself, and a route around the decorator."""
@@ -167,7 +175,13 @@ def requires(
     return decorate
 
 
-def protect(blueprint: Blueprint, *needs: object, claim: object = None, optional: bool = False) -> None:
+def protect(
+    blueprint: Blueprint,
+    *needs: object,
+    claim: object = None,
+    claims: type | None = None,
+    optional: bool = False,
+) -> None:
     """Ask something of every request to a blueprint and to the blueprints nested in it.
 
     For a blueprint that is made before there is an app: the server is found when a request comes. Call it before
@@ -177,6 +191,8 @@ def protect(blueprint: Blueprint, *needs: object, claim: object = None, optional
     if not isinstance(blueprint, Blueprint):
         raise ConfigurationError(f"protect({blueprint!r}): it takes a Blueprint; on views write @requires.")
     needed = requirement(*needs, claim=claim)
+    if claims is not None:
+        needed = typed(needed, claims)
 
     def protect_blueprint() -> None:
         _admit(needed, optional=optional)
