@@ -501,7 +501,7 @@ def _requirement(needs: tuple[object, ...], claim: object, claims: object = None
     if len(needs) == 1 and claim is None and isinstance(needs[0], Requirement):
         return needs[0]
     try:
-        return _remembered_requirement(needs, claim, claims)
+        return _remembered_requirement(needs, claim)
     except TypeError:  # something that can't be hashed, and so can't be meant
         return requirement(*needs, claim=claim)
 

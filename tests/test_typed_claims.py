@@ -27,6 +27,7 @@ from jwtauthz import (
     ServiceUnavailable,
     any_of,
     authenticated,
+    resource_server,
     shadow,
 )
 from jwtauthz.testing._signing import compact
@@ -585,6 +586,20 @@ class TestOnce:
         for thread in threads:
             thread.join()
         assert len({id(value) for value in values}) == len(values) == 800
+
+    @pytest.mark.parametrize("model", [None, PydanticMe], ids=["without a class", "with one"])
+    def test_a_requirement_is_built_once_for_all_requests(self, model, monkeypatch):
+        built, build, scope = [], resource_server.requirement, "built:once:" + getattr(model, "__name__", "")
+
+        def building(*needs, claim):
+            built.append(needs)
+            return build(*needs, claim=claim)
+
+        monkeypatch.setattr(resource_server, "requirement", building)
+        server, request = server_for(), request_for({**GOOD, "scope": scope})
+        for _ in range(3):
+            server.authorize(request, scope, claims=model)
+        assert built == [(scope,)]
 
     def test_a_token_without_models_holds_nothing_for_them(self):
         token = server_for().authorize(request_for(), authenticated())
