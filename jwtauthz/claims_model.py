@@ -1,8 +1,8 @@
 """Claims as a class of the application says them: a pydantic model, a msgspec Struct, a dataclass, a TypedDict.
 
 Claims are JSON, and they are read as such, and strictly: `1`, `True` and `"1"` are three values. What a class has
-made of them is given to one request alone, for whoever gets it may change it; only what can be hashed, and so is
-frozen to its last field, is made once and shared by all that bring the same token.
+made of them is given to one request alone, for whoever gets it may change it; only what is frozen to its last
+field, and so can be hashed, is made once and shared by all that bring the same token.
 """
 
 from __future__ import annotations
@@ -50,11 +50,12 @@ class _Made(NamedTuple):
 class ClaimsModel:
     """A class that claims are read into; there is one of these for each class."""
 
-    __slots__ = ("_read", "name")
+    __slots__ = ("_frozen", "_read", "name")
 
-    def __init__(self, name: str, read: Read) -> None:
+    def __init__(self, name: str, read: Read, *, frozen: bool) -> None:
         self.name = name
         self._read = read
+        self._frozen = frozen
 
     def misfit(self, claims: Mapping[str, Any], made: dict[ClaimsModel, _Made]) -> Finding | None:
         """Why claims do not fit, or None; what they were read into waits in `made` for `take`."""
@@ -97,7 +98,7 @@ class ClaimsModel:
             logger.exception("The model %s raised; the request is answered 503", self.name)
             told = f"The model {self.name} raised; the traceback is in the log."
             return _Made(finding=Finding(Code.MODEL_FAILED, told, hint=cure(Code.MODEL_FAILED)))
-        return _Made(value, shared=_is_frozen(value))
+        return _Made(value, shared=self._frozen and _has_hash(value))
 
     def _finding(self, unfit: Unfit) -> Finding:
         told = dict.fromkeys(
@@ -149,7 +150,7 @@ def _claims_model(model: Any) -> ClaimsModel:
         read = plain_reader(model)
     else:
         raise ConfigurationError(f"claims={_shown(model)} says nothing of claims. Write {_WANTED}.")
-    return ClaimsModel(model.__qualname__, read)
+    return ClaimsModel(model.__qualname__, read, frozen=_says_frozen(model))
 
 
 _WANTED: Final = (
@@ -245,8 +246,16 @@ def _refuse_to_forbid(model: type, names: set[str], instead: str) -> None:
         )
 
 
-def _is_frozen(value: Any) -> bool:
-    """Whether nobody can change a value, as it says itself: only what is frozen to its last field has a hash."""
+def _says_frozen(model: Any) -> bool:
+    """Whether a class says that its objects can't be changed, which is not true of what their fields hold."""
+    said = getattr(model, "__dataclass_params__", None) or getattr(model, "__struct_config__", None)
+    if said is not None:
+        return bool(said.frozen)
+    return bool(getattr(model, "model_config", {}).get("frozen"))
+
+
+def _has_hash(value: Any) -> bool:
+    """Whether what the fields of a frozen object hold can't be changed either: then alone it has a hash."""
     kind: Any = type(value)
     if kind.__hash__ is object.__hash__ or getattr(value, "__pydantic_extra__", None):
         return False

@@ -76,8 +76,7 @@ def plain(value: Any) -> Any:
 
 def _reader(wanted: Any, known: dict[Any, Reader]) -> Reader:
     """How a value is read as a type; `known` are the classes that are being read already, for they may recur."""
-    while isinstance(wanted, typing.NewType) or type(wanted).__name__ == "TypeAliasType":  # that of Python 3.12
-        wanted = wanted.__supertype__ if isinstance(wanted, typing.NewType) else wanted.__value__
+    wanted = _unwrapped(wanted)
     if wanted is Any or wanted is object:
         return plain
     if wanted is None or wanted in _WORDS:
@@ -99,6 +98,9 @@ def _generic_reader(wanted: Any, origin: Any, arguments: tuple[Any, ...], known:
     if origin is Literal:
         return _one_of({(type(value), value): value for value in arguments}, len(arguments), wanted)
     if origin in {Union, UnionType}:
+        # Two kinds of object can't be told apart but by trial, which takes twice as long at each level of a tree.
+        if sum(not _is_leaf(_unwrapped(argument)) for argument in arguments) > 1:
+            return _refuse(wanted)
         return _first([_reader(argument, known) for argument in arguments])
     if origin in {dict, Mapping} and arguments[:1] in {(), (str,)}:
         return _mapping(_reader(arguments[1], known) if arguments else plain)
@@ -109,11 +111,23 @@ def _generic_reader(wanted: Any, origin: Any, arguments: tuple[Any, ...], known:
     return _refuse(wanted)
 
 
+def _unwrapped(wanted: Any) -> Any:
+    while isinstance(wanted, typing.NewType) or type(wanted).__name__ == "TypeAliasType":  # that of Python 3.12
+        wanted = wanted.__supertype__ if isinstance(wanted, typing.NewType) else wanted.__value__
+    return wanted
+
+
+def _is_leaf(wanted: Any) -> bool:
+    if wanted is float or wanted is None or get_origin(wanted) is Literal:
+        return True
+    return wanted in _WORDS or (isinstance(wanted, type) and issubclass(wanted, Enum))
+
+
 def _refuse(wanted: Any) -> Reader:
     raise ConfigurationError(
         f"{wanted!r} can't be read from JSON by a dataclass or a TypedDict alone. Write str, int, float, bool, "
-        "None, Any, Literal, Enum, a union or a list of them, tuple[X, ...], dict[str, X] or such a class; "
-        "or make it a pydantic model or a msgspec Struct."
+        "None, Any, Literal, Enum, tuple[X, ...], list[X], set[X], dict[str, X], such a class, or a union with at "
+        "most one of those that hold others; or make it a pydantic model or a msgspec Struct."
     )
 
 

@@ -334,9 +334,9 @@ class VerifiedToken:
     def claims_as(self, model: type[_Model]) -> _Model:
         """The claims as a class says them: a pydantic model, a msgspec Struct, a dataclass or a TypedDict.
 
-        `claims=Me` where the token is asked for makes sure that they fit before anything else happens. A value
-        that can be hashed (frozen to its last field) is made once for a token and shared by all requests that
-        bring it; of any other, each caller gets one of its own.
+        `claims=Me` where the token is asked for makes sure that they fit before anything else happens. An object
+        that is frozen to its last field, and so can be hashed, is made once for a token and shared by all requests
+        that bring it; of any other, each caller gets one of its own.
 
         Raises:
             AccessDenied: they do not fit (401), or a validator raised something odd (503). Doors answer it as any

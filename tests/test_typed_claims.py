@@ -394,6 +394,7 @@ class Wide:
     limits: dict[str, int] = field(default_factory=dict)
     kind: Literal["a", 1, True, None] = "a"  # noqa: PYI061
     either: int | str | None = None
+    mixed: Level | list[str] | Seats | None = None
     old: Optional[int] = None  # noqa: UP045
     seats: Seats = Seats(0)
     address: Address | None = None
@@ -420,6 +421,8 @@ class TestOfDataclasses:
             case("a literal null", "kind", None, None),
             case("one of several types", "either", "a", "a"),
             case("another of them", "either", 5, 5),
+            case("a number or a list", "mixed", ["a"], ["a"]),
+            case("a text or a list", "mixed", "low", Level.LOW),
             case("an optional one", "old", None, None),
             case("a new type", "seats", 5, 5),
             case("a TypedDict", "address", {"city": "Ulm", "x": 1}, {"city": "Ulm"}),
@@ -478,6 +481,24 @@ class TestOfDataclasses:
 
     def test_a_number_too_large_for_a_float_is_no_float(self):
         assert "`ratio` (not a number)" in str(refused({**GOOD, "ratio": 10**400}, DataclassMe))
+
+
+@dataclass
+class WithHash:
+    sub: str
+
+    def __hash__(self):
+        return hash(self.sub)
+
+
+@dataclass
+class Left:
+    below: Left | str
+
+
+@dataclass
+class Right:
+    below: Right | str
 
 
 class TestOnce:
@@ -560,6 +581,7 @@ class TestOnce:
                 pydantic.create_model("G", __config__=ConfigDict(frozen=True, extra="allow"), sub=(str, ...)),
                 False,
             ),
+            case("a dataclass with a hash of its own", WithHash, False),
             case(
                 "a frozen model of a list",
                 pydantic.create_model("H", __config__=ConfigDict(frozen=True), r=(list[str], Field(alias=ROLES))),
@@ -817,6 +839,12 @@ class TestRefusedSettings:
             case("an enum of objects", make(e=enum.Enum("E", {"A": (1, 2)})), "Odd.e"),
             case("a literal of an enum", make(e=Literal[Level.LOW]), "Odd.e"),
             case("within a list within an optional", make(n=list[uuid.UUID] | None), "Odd.n"),
+            case(
+                "a choice of objects, which takes trials",
+                make(side=Left | Right),
+                "with at most one of those that hold",
+            ),
+            case("a choice of lists of them", make(side=list[Left] | list[Right] | None), "Odd.side"),
             case("a name that is nowhere", _OfNowhere, "Nowhere"),
             case("a parameter that is no field", _InitVar, "InitVar"),
             case(
