@@ -39,8 +39,11 @@ class Challenge:
 NOTHING_MORE = Decision(allowed=False)
 
 
-def challenge_for(answer: Answer, *, realm: str, decision: Decision = NOTHING_MORE) -> Challenge | None:
-    """The challenge that goes with an answer; 503 has none, for nothing is wrong with the credentials."""
+def challenge_for(answer: Answer, *, realm: str | None, decision: Decision = NOTHING_MORE) -> Challenge | None:
+    """The challenge that goes with an answer; 503 has none, for nothing is wrong with the credentials.
+
+    A `realm` of None is left out, which is for answers that have an error (RFC 6750 section 3).
+    """
     if answer.status == 503:
         return None
     return _challenge(answer, realm, tuple(decision.scope), tuple(decision.acr_values), decision.max_age)
@@ -48,9 +51,9 @@ def challenge_for(answer: Answer, *, realm: str, decision: Decision = NOTHING_MO
 
 @lru_cache(maxsize=256)  # there are as many as answers and policies: 5 µs less for most denials
 def _challenge(
-    answer: Answer, realm: str, scope: tuple[str, ...], acr_values: tuple[str, ...], max_age: int | None
+    answer: Answer, realm: str | None, scope: tuple[str, ...], acr_values: tuple[str, ...], max_age: int | None
 ) -> Challenge:
-    parameters = [("realm", realm)]
+    parameters = [] if realm is None else [("realm", realm)]
     if answer.error:
         parameters.append(("error", answer.error))
     if answer.description:

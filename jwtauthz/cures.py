@@ -147,6 +147,8 @@ _CURES: Final[Mapping[tuple[Code, Vendor | None], str]] = {
     (Code.REVOKED, None): "The user has to log in again; or look at the function given as revoked=.",
     (Code.REVOCATION_UNAVAILABLE, None): "Mend the function given as revoked=; what it raised stands before this.",
     (Code.CHECK_FAILED, None): "Mend the function; what it raised stands before this.",
+    (Code.CLAIMS_MISMATCH, None): "Change what the issuer writes into the claim, or what the model asks for.",
+    (Code.MODEL_FAILED, None): "Mend the model, or what its validators ask; what it raised stands before this.",
     (Code.UNSUPPORTED_HEADER, None): "Ask who made this token: it is no ordinary access token.",
     (Code.CREDENTIALS_TOO_LARGE, None): (
         "Let the issuer write less into the token, fewer groups or permissions above all."

@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING
 from .errors import ConfigurationError
 from .policy import Shadow, requirement
 from .signatures import takes
+from .typed_claims import typed
 
 if TYPE_CHECKING:
     from .policy import Requirement
 
 
-def requirement_of_decorator(needs: tuple[object, ...], claim: object, *, shadow: bool) -> Requirement:
-    """The requirement of `@requires(*needs, claim=claim, shadow=shadow)`, built when the view is.
+def requirement_of_decorator(
+    needs: tuple[object, ...], claim: object, claims: object, *, shadow: bool
+) -> Requirement:
+    """The requirement of `@requires(*needs, claim=claim, claims=claims, shadow=shadow)`, built when the view is.
 
     Raises:
         ConfigurationError: it asks for nothing, for something that can't be meant, or is no call at all.
@@ -26,4 +29,6 @@ def requirement_of_decorator(needs: tuple[object, ...], claim: object, *, shadow
             "or @requires(authenticated()) for any valid token."
         )
     needed = requirement(*needs, claim=claim)
-    return Shadow(needed) if shadow else needed
+    if claims is not None:
+        needed = typed(needed, claims)
+    return Shadow(needed) if shadow and not isinstance(needed, Shadow) else needed

@@ -77,6 +77,7 @@ class Code(StrEnum):
     NOT_YET_VALID = "not_yet_valid"
     MISSING_CLAIM = "missing_claim"
     BAD_CLAIM = "bad_claim"
+    CLAIMS_MISMATCH = "claims_mismatch"
     TOKEN_TOO_OLD = "token_too_old"
     SENDER_CONSTRAINED = "sender_constrained"
     REVOKED = "revoked"
@@ -98,6 +99,7 @@ class Code(StrEnum):
     KEYS_UNAVAILABLE = "keys_unavailable"
     REVOCATION_UNAVAILABLE = "revocation_unavailable"
     CHECK_FAILED = "check_failed"
+    MODEL_FAILED = "model_failed"
 
 
 SCOPE_CODES = frozenset(
@@ -161,6 +163,7 @@ ANSWERS: Mapping[Code, Answer] = {
     Code.NOT_YET_VALID: Answer(401, "invalid_token", "The token is not valid yet"),
     Code.MISSING_CLAIM: Answer(401, "invalid_token", "The token lacks a claim that this API needs"),
     Code.BAD_CLAIM: Answer(401, "invalid_token", "A claim of the token has the wrong type or form"),
+    Code.CLAIMS_MISMATCH: Answer(401, "invalid_token", "The claims of the token are not what this API needs"),
     Code.TOKEN_TOO_OLD: Answer(401, "invalid_token", "The token was issued too long ago"),
     Code.SENDER_CONSTRAINED: Answer(
         401, "invalid_token", "The token is bound to a key of its client; this API takes plain bearer tokens"
@@ -186,6 +189,9 @@ ANSWERS: Mapping[Code, Answer] = {
     ),
     Code.CHECK_FAILED: Answer(
         503, "temporarily_unavailable", "Whether this is permitted cannot be told now; try again later"
+    ),
+    Code.MODEL_FAILED: Answer(
+        503, "temporarily_unavailable", "The claims of the token cannot be read now; try again later"
     ),
 }
 

@@ -76,13 +76,13 @@ def _explanation(
     )
 
 
-def _is_of_policy(denied: AccessDenied) -> bool:
+def is_of_policy(denied: AccessDenied) -> bool:
     """Whether the policy denied, and not a check of the token."""
     return denied.status == 403 or denied.finding.code in {Code.CHECK_FAILED, Code.AUTHENTICATION_TOO_WEAK}
 
 
 def _is_only_tried_out(needed: Requirement, denied: AccessDenied) -> bool:
-    return isinstance(needed, Shadow) and _is_of_policy(denied)
+    return isinstance(needed, Shadow) and is_of_policy(denied)
 
 
 def _see_to_it(steps: list[Step], denied: AccessDenied) -> None:
@@ -95,8 +95,8 @@ def _see_to_it(steps: list[Step], denied: AccessDenied) -> None:
     for number, step in enumerate(steps):
         if step.name == name:
             steps[number] = replace(step, verdict="failed", verified=False, finding=finding)
-    if name == "revocation":
-        steps.append(Step(name, "not revoked", "failed", verified=True, finding=finding))
+    if name in _ASKED_LAST:
+        steps.append(Step(name, _ASKED_LAST[name], "failed", verified=True, finding=finding))
 
 
 _STEP_OF = {
@@ -105,7 +105,11 @@ _STEP_OF = {
     Code.BAD_SIGNATURE: "signature",
     Code.REVOKED: "revocation",
     Code.REVOCATION_UNAVAILABLE: "revocation",
+    Code.CLAIMS_MISMATCH: "model",
+    Code.MODEL_FAILED: "model",
 }
+# What only the decision asks, for the application answers it.
+_ASKED_LAST = {"revocation": "not revoked", "model": "claims fit the model of the route"}
 _MAX_GRANTED = 40
 
 
@@ -140,7 +144,7 @@ def _policy_step(
 ) -> Step:
     if denied is None:
         return Step("policy", _POLICY, "passed", verified=True)
-    if _is_of_policy(denied):
+    if is_of_policy(denied):
         return Step("policy", _POLICY, "failed", verified=True, finding=denied.finding)
     scopes = needed.without_functions()
     if token is None or scopes is None:

@@ -46,6 +46,7 @@ from .resource_server import ResourceServer
 from .sources import Cookie, Header, Query
 from .starlette import _KEY, _POLICY_VIOLATION, _asked, _Denial, _let_in
 from .token import VerifiedToken
+from .typed_claims import typed
 
 __all__ = ["JWTAuthz"]
 
@@ -79,7 +80,14 @@ class JWTAuthz(SecurityBase):
         self._required: dict[tuple[Requirement, bool], _Required] = {}
         self._any_token = _Required(self, authenticated(), optional=False)
 
-    def requires(self, *needs: object, claim: object = None, optional: bool = False, shadow: bool = False) -> Any:
+    def requires(
+        self,
+        *needs: object,
+        claim: object = None,
+        claims: type | None = None,
+        optional: bool = False,
+        shadow: bool = False,
+    ) -> Any:
         """A dependency that lets a request in and gives its token, or refuses it.
 
         Use it in `Annotated[VerifiedToken, authz.requires(...)]`, as a default, or in `dependencies=[...]` of
@@ -89,6 +97,8 @@ class JWTAuthz(SecurityBase):
         Args:
             needs: what the route asks for, all of it: scopes, `any_of(...)`, `authenticated()`, functions.
             claim: the claim that scopes given as strings are read from, instead of the issuer's own.
+            claims: the class that the claims are read into; the route gets that instead of the token:
+                `me: Annotated[Me, authz.requires("read:users", claims=Me)]`.
             optional: a request without credentials gives None instead; a bad token is refused all the same.
                 Where a `Security(..., scopes=[...])` above asks for a scope, a token is needed after all.
             shadow: report what `needs` would deny, and let it in; the token itself, and what is asked for above,
@@ -98,15 +108,22 @@ class JWTAuthz(SecurityBase):
             ConfigurationError: the needs ask for nothing, or for something that can't be meant.
         """
         needed = requirement(*needs, claim=claim)
-        if shadow:
+        if claims is not None:
+            needed = typed(needed, claims)
+        if shadow and not isinstance(needed, Shadow):
             needed = Shadow(needed)
         try:
             known = self._required.get((needed, optional))
         except TypeError:  # a function of the application that can't be hashed
-            return Security(_Required(self, needed, optional=optional))
+            return Security(self._asking(needed, claims, optional=optional))
         if known is None:
-            known = self._required[needed, optional] = _Required(self, needed, optional=optional)
+            known = self._required[needed, optional] = self._asking(needed, claims, optional=optional)
         return Security(known)
+
+    def _asking(self, needed: Requirement, claims: type | None, *, optional: bool) -> "_Required":
+        if claims is None:
+            return _Required(self, needed, optional=optional)
+        return _RequiredAs(self, needed, claims, optional=optional)
 
     async def __call__(self, connection: HTTPConnection, asked: SecurityScopes) -> VerifiedToken | None:
         """What FastAPI calls: any valid token that grants the scopes asked for above."""
@@ -232,6 +249,18 @@ class _Required:
 
     def __repr__(self) -> str:
         return f"<requires {self.needed!r}{' optional' if self.optional else ''}>"
+
+
+class _RequiredAs(_Required):
+    """As `_Required`; gives what the claims were read into, instead of the token."""
+
+    def __init__(self, authz: JWTAuthz, needed: Requirement, model: type, *, optional: bool) -> None:
+        super().__init__(authz, needed, optional=optional)
+        self._model = model
+
+    async def __call__(self, connection: HTTPConnection, asked: SecurityScopes, shown: None = None) -> Any:
+        token = await super().__call__(connection, asked, shown)
+        return None if token is None else token.claims_as(self._model)
 
 
 class _Shown(SecurityBase):

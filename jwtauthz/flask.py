@@ -31,6 +31,7 @@ from .policy import requirement
 from .request import Request
 from .resource_server import ResourceServer
 from .sources import NOT_WHOLE
+from .typed_claims import typed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,7 +95,14 @@ class JWTAuthz:
         if AccessDenied not in app.error_handler_spec[None][None]:
             app.register_error_handler(AccessDenied, _answer)
 
-    def protect(self, blueprint: Blueprint, *needs: object, claim: object = None, optional: bool = False) -> None:
+    def protect(
+        self,
+        blueprint: Blueprint,
+        *needs: object,
+        claim: object = None,
+        claims: type | None = None,
+        optional: bool = False,
+    ) -> None:
         """Ask something of every request to a blueprint and to the blueprints nested in it.
 
         Arguments as for `requires`, which may ask for more on a single view.
@@ -108,7 +116,7 @@ class JWTAuthz:
                 )
 
         blueprint.before_request(by_the_right_server)
-        protect(blueprint, *needs, claim=claim, optional=optional)
+        protect(blueprint, *needs, claim=claim, claims=claims, optional=optional)
 
     def _look_at_route(self) -> None:
         """Catch what no decorator can: OPTIONS answered by Flask itself, and a route around the decorator."""
@@ -131,7 +139,11 @@ class JWTAuthz:
 
 
 def requires(
-    *needs: object, claim: object = None, optional: bool = False, shadow: bool = False
+    *needs: object,
+    claim: object = None,
+    claims: type | None = None,
+    optional: bool = False,
+    shadow: bool = False,
 ) -> Callable[[_View], _View]:
     """Let only those requests into a view that have a token, and one that grants all of `needs`.
 
@@ -140,13 +152,15 @@ def requires(
     Args:
         needs: scopes, `any_of(...)`, `all_of(...)`, `authenticated()`, functions `(token, request) -> bool`.
         claim: the claim that scopes given as strings are read from, instead of the issuer's own.
+        claims: the class that the claims are read into before the view is called; `current_token.claims_as` of
+            the same class gives what they became.
         optional: a request without credentials comes in too, and `current_token` is falsy then.
         shadow: report what `needs` would deny, and let it in; the token itself is checked all the same.
 
     Raises:
         ConfigurationError: it asks for nothing, or stands without parentheses.
     """
-    needed = requirement_of_decorator(needs, claim, shadow=shadow)
+    needed = requirement_of_decorator(needs, claim, claims, shadow=shadow)
 
     def decorate(view: _View) -> _View:
         if isinstance(view, type) or not callable(view):
@@ -177,7 +191,13 @@ def requires(
     return decorate
 
 
-def protect(blueprint: Blueprint, *needs: object, claim: object = None, optional: bool = False) -> None:
+def protect(
+    blueprint: Blueprint,
+    *needs: object,
+    claim: object = None,
+    claims: type | None = None,
+    optional: bool = False,
+) -> None:
     """Ask something of every request to a blueprint and to the blueprints nested in it.
 
     For a blueprint that is made before there is an app: the server is found when a request comes. Call it before
@@ -187,6 +207,8 @@ def protect(blueprint: Blueprint, *needs: object, claim: object = None, optional
     if not isinstance(blueprint, Blueprint):
         raise ConfigurationError(f"protect({blueprint!r}): it takes a Blueprint; on views write @requires.")
     needed = requirement(*needs, claim=claim)
+    if claims is not None:
+        needed = typed(needed, claims)
 
     def protect_blueprint() -> None:
         _admit(needed, optional=optional)

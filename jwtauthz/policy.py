@@ -5,6 +5,7 @@
     all_of("read:users", any_of("a", "b"))                  nested
     all_of("read:users", lambda token, request: token.subject == request.path_params["user_id"])
     all_of("read:{org_id}", organization("org_id"))         what depends on the request
+    check(may_pay, on_error=403)                            a function, and what it means when it raises
     claim_equals("plan", "gold"), step_up(max_age=300)      other claims, and how the user has logged in
     authenticated()                                         any valid token
 
@@ -14,7 +15,7 @@ allocation; what it denies is explained, every branch of an `any_of` included.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .claim_requirements import claim_equals, claim_includes
 from .claims import claim_name, scope_name
@@ -38,6 +39,7 @@ __all__ = [
     "all_of",
     "any_of",
     "authenticated",
+    "check",
     "claim_equals",
     "claim_includes",
     "organization",
@@ -86,6 +88,30 @@ def authenticated() -> Requirement:
     return Authenticated()
 
 
+def check(function: Any, *, on_error: int = 503) -> Requirement:
+    """A function of the application, and what is answered when it raises; it never lets a request in then.
+
+    A function as such may stand in every requirement; this is for one whose failure means something else.
+
+    Args:
+        function: `(token, request) -> bool | Decision`, sync or async.
+        on_error: 503, for whether this is permitted can't be told now; or 403, for no answer is a no.
+
+    Raises:
+        ConfigurationError: it can't be called so, or `on_error` is another number.
+    """
+    if isinstance(function, (str, Requirement)):
+        raise ConfigurationError(
+            f"check({function!r}) is about functions (token, request) -> bool. Leave the check(...) out."
+        )
+    if not isinstance(on_error, int) or on_error not in {403, 503}:
+        raise ConfigurationError(
+            f"on_error={on_error!r}: write 503 if nobody can tell whether this is permitted when the function "
+            "raises, or 403 if that is a no."
+        )
+    return Check(_function("check", function), int(on_error))
+
+
 def _parts(word: str, needs: Sequence[object], claim: object) -> tuple[Requirement, ...]:
     if not needs:
         raise ConfigurationError(
@@ -118,6 +144,10 @@ def _part(word: str, need: object, claim: ClaimName | None) -> Requirement:
             f"{word}() is given a shadow(...), which is only reported and never denies, so it can be no part of "
             "what does. Write it alone, as a requires(...) of its own."
         )
+    return Check(_function(word, need))
+
+
+def _function(word: str, need: object) -> Any:
     if isinstance(need, type) or not callable(need):
         raise ConfigurationError(
             f"{word}() can't ask for {need!r}. It takes scopes ('read:users'), any_of(...), all_of(...), "
@@ -127,4 +157,4 @@ def _part(word: str, need: object, claim: ClaimName | None) -> Requirement:
         raise ConfigurationError(
             f"{need!r} can't be called as a check. Write a function (token, request) -> bool."
         )
-    return Check(need)
+    return need

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("jwtauthz")
 
-_RAISED = "The check %s raised; the request is answered 503"
+_RAISED = "The check %s raised; the request is answered %d"
 
 Answer = bool | Decision
 Predicate = Callable[["VerifiedToken", "Request"], "Answer | Awaitable[Answer]"]
@@ -299,10 +299,12 @@ class Authenticated(Requirement):
 class Check(Requirement):
     """A function of the application: `(token, request) -> bool | Decision`, sync or async.
 
-    Only `True` lets a request in. What it raises is logged and answered 503: it is no fault of the client.
+    Only `True` lets a request in. What it raises is logged and answered 503, for it is no fault of the client, or
+    403 where that is asked for.
     """
 
     predicate: Predicate
+    on_error: int = 503
 
     @property
     def is_async(self) -> bool:
@@ -314,7 +316,7 @@ class Check(Requirement):
         try:
             result: object = self.predicate(token, request)
         except Exception:
-            logger.exception(_RAISED, self._name)
+            logger.exception(_RAISED, self._name, self.on_error)
             return self._failed()
         return self._decision(result)
 
@@ -327,7 +329,7 @@ class Check(Requirement):
             if inspect.isawaitable(result):
                 result = await result
         except Exception:
-            logger.exception(_RAISED, self._name)
+            logger.exception(_RAISED, self._name, self.on_error)
             return Answered(self._failed())
         return Answered(self._decision(result))
 
@@ -335,7 +337,9 @@ class Check(Requirement):
         """Nothing is left."""
 
     def _failed(self) -> Decision:
-        finding = Finding(Code.CHECK_FAILED, f"The check {self._name} raised; the traceback is in the log.")
+        code = Code.CHECK_FAILED if self.on_error == 503 else Code.REFUSED_BY_CHECK
+        hint = cure(Code.CHECK_FAILED)
+        finding = Finding(code, f"The check {self._name} raised; the traceback is in the log.", hint=hint)
         return Decision(allowed=False, findings=(finding,))
 
     def _decision(self, result: object) -> Decision:

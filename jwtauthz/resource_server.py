@@ -24,7 +24,7 @@ from .denial_log import DenialLog
 from .environment import settings_from
 from .errors import AccessDenied, Code, ConfigurationError, Finding, KeySetUnavailable, denial_class
 from .events import Allowed, Denied
-from .explainer import explanation
+from .explainer import explanation, is_of_policy
 from .hierarchy import Hierarchy
 from .hooks import Hooks
 from .issuer import MAX_LEEWAY, Issuer, audiences, several
@@ -32,6 +32,7 @@ from .keys.remote import MustWait
 from .policy import Decision, Requirement, Shadow, requirement
 from .request import Request, bearer_token
 from .revocation import Revocation
+from .typed_claims import typed
 from .verifier import Verifier, keys_unavailable
 
 if TYPE_CHECKING:
@@ -154,14 +155,29 @@ class ResourceServer:
 
     @overload
     def authorize(
-        self, request: Request | str | None, *needs: object, claim: object = ..., optional: Literal[False] = ...
+        self,
+        request: Request | str | None,
+        *needs: object,
+        claim: object = ...,
+        claims: type | None = ...,
+        optional: Literal[False] = ...,
     ) -> VerifiedToken: ...
     @overload
     def authorize(
-        self, request: Request | str | None, *needs: object, claim: object = ..., optional: bool
+        self,
+        request: Request | str | None,
+        *needs: object,
+        claim: object = ...,
+        claims: type | None = ...,
+        optional: bool,
     ) -> VerifiedToken | None: ...
     def authorize(
-        self, request: Request | str | None, *needs: object, claim: object = None, optional: bool = False
+        self,
+        request: Request | str | None,
+        *needs: object,
+        claim: object = None,
+        claims: type | None = None,
+        optional: bool = False,
     ) -> VerifiedToken | None:
         """Let a request in, or raise the denial.
 
@@ -169,6 +185,8 @@ class ResourceServer:
             request: a `Request`, or the `Authorization` header as a string, or None if there is none.
             needs: what the operation needs, all of it: scopes, `any_of(...)`, `authenticated()`, functions.
             claim: the claim that scopes given as strings are read from, instead of the issuer's own.
+            claims: a class that the claims are read into; `token.claims_as` of the same class gives what they
+                became.
             optional: a request without credentials is anonymous (None is returned) instead of refused; a bad
                 token is refused all the same.
 
@@ -179,7 +197,7 @@ class ResourceServer:
             AccessDenied: the request is not let in.
             ConfigurationError: `needs` ask for nothing, or `revoked` is async.
         """
-        asked, needed = _asked(request), _requirement(needs, claim)
+        asked, needed = _asked(request), _requirement(needs, claim, claims)
         now = self._clock()
         try:
             token = self._authorize(asked, needed, optional, now)
@@ -192,17 +210,32 @@ class ResourceServer:
 
     @overload
     async def aauthorize(
-        self, request: Request | str | None, *needs: object, claim: object = ..., optional: Literal[False] = ...
+        self,
+        request: Request | str | None,
+        *needs: object,
+        claim: object = ...,
+        claims: type | None = ...,
+        optional: Literal[False] = ...,
     ) -> VerifiedToken: ...
     @overload
     async def aauthorize(
-        self, request: Request | str | None, *needs: object, claim: object = ..., optional: bool
+        self,
+        request: Request | str | None,
+        *needs: object,
+        claim: object = ...,
+        claims: type | None = ...,
+        optional: bool,
     ) -> VerifiedToken | None: ...
     async def aauthorize(
-        self, request: Request | str | None, *needs: object, claim: object = None, optional: bool = False
+        self,
+        request: Request | str | None,
+        *needs: object,
+        claim: object = None,
+        claims: type | None = None,
+        optional: bool = False,
     ) -> VerifiedToken | None:
         """As `authorize`, for asyncio and trio: waits without blocking the loop, and awaits what is async."""
-        asked, needed = _asked(request), _requirement(needs, claim)
+        asked, needed = _asked(request), _requirement(needs, claim, claims)
         now = self._clock()
         try:
             token = await self._aauthorize(asked, needed, optional, now)
@@ -214,14 +247,19 @@ class ResourceServer:
         return token
 
     def permit(
-        self, token: VerifiedToken, request: Request, *needs: object, claim: object = None
+        self,
+        token: VerifiedToken,
+        request: Request,
+        *needs: object,
+        claim: object = None,
+        claims: type | None = None,
     ) -> VerifiedToken:
         """Ask one thing more of a token that `authorize` has let in for this very request.
 
         For doors that authenticate early and learn later, route by route, what an operation needs. Arguments,
         result and errors as for `authorize`.
         """
-        needed, now = _requirement(needs, claim), self._clock()
+        needed, now = _requirement(needs, claim, claims), self._clock()
         try:
             return self._permit(token, request, needed, now)
         except AccessDenied as denied:
@@ -229,31 +267,40 @@ class ResourceServer:
             raise
 
     async def apermit(
-        self, token: VerifiedToken, request: Request, *needs: object, claim: object = None
+        self,
+        token: VerifiedToken,
+        request: Request,
+        *needs: object,
+        claim: object = None,
+        claims: type | None = None,
     ) -> VerifiedToken:
         """As `permit`, for asyncio and trio."""
-        needed, now = _requirement(needs, claim), self._clock()
+        needed, now = _requirement(needs, claim, claims), self._clock()
         try:
             return await self._apermit(token, request, needed, now)
         except AccessDenied as denied:
             self._tell(denied, request, needed, now)
             raise
 
-    def explain(self, request: Request | str | None, *needs: object, claim: object = None) -> Explanation:
+    def explain(
+        self, request: Request | str | None, *needs: object, claim: object = None, claims: type | None = None
+    ) -> Explanation:
         """Say why a request would be let in or not: every check, not only the first that fails.
 
         Takes the arguments of `authorize`, and decides as it does; it neither raises the denial nor logs it.
         """
-        asked, needed, now = _asked(request), self._tried_out(_requirement(needs, claim)), self._clock()
+        asked, needed, now = _asked(request), self._tried_out(_requirement(needs, claim, claims)), self._clock()
         try:
             self._authorize(asked, needed, optional=False, now=now, enforce=True)
         except AccessDenied as denied:
             return explanation(self.verifier, self.credentials, asked, needed, denied, now=now)
         return explanation(self.verifier, self.credentials, asked, needed, None, now=now)
 
-    async def aexplain(self, request: Request | str | None, *needs: object, claim: object = None) -> Explanation:
+    async def aexplain(
+        self, request: Request | str | None, *needs: object, claim: object = None, claims: type | None = None
+    ) -> Explanation:
         """As `explain`, for asyncio and trio."""
-        asked, needed, now = _asked(request), self._tried_out(_requirement(needs, claim)), self._clock()
+        asked, needed, now = _asked(request), self._tried_out(_requirement(needs, claim, claims)), self._clock()
         try:
             await self._aauthorize(asked, needed, optional=False, now=now, enforce=True)
         except AccessDenied as denied:
@@ -328,9 +375,14 @@ class ResourceServer:
             )
         decision = needed.decide(token, request, now)
         if not decision.allowed:
-            if enforce or not (self._shadow or isinstance(needed, Shadow)):
-                raise self._denial(needed, decision)
-            self._tell(self._denial(needed, decision), request, needed, now, enforced=False)
+            denied = self._denial(needed, decision)
+            tried_out = self._shadow or isinstance(needed, Shadow)
+            if enforce or not tried_out or not is_of_policy(denied):
+                try:
+                    raise denied
+                finally:
+                    del denied  # a circle through the traceback would be left to the garbage collector
+            self._tell(denied, request, needed, now, enforced=False)
         return token
 
     async def _apermit(
@@ -453,7 +505,9 @@ def _asked(request: Request | str | None) -> Request:
     return request if isinstance(request, Request) else Request(request)
 
 
-def _requirement(needs: tuple[object, ...], claim: object) -> Requirement:
+def _requirement(needs: tuple[object, ...], claim: object, claims: object = None) -> Requirement:
+    if claims is not None:
+        return typed(_requirement(needs, claim), claims)
     if len(needs) == 1 and claim is None and isinstance(needs[0], Requirement):
         return needs[0]
     try:

@@ -158,7 +158,11 @@ class JWTAuthzMiddleware:
 
 
 def requires(
-    *needs: object, claim: object = None, optional: bool = False, shadow: bool = False
+    *needs: object,
+    claim: object = None,
+    claims: type | None = None,
+    optional: bool = False,
+    shadow: bool = False,
 ) -> Callable[[_View], _View]:
     """Let only those requests into an endpoint whose token grants all of `needs`; needs the middleware.
 
@@ -168,13 +172,15 @@ def requires(
     Args:
         needs: scopes, `any_of(...)`, `all_of(...)`, `authenticated()`, functions `(token, request) -> bool`.
         claim: the claim that scopes given as strings are read from, instead of the issuer's own.
+        claims: the class that the claims are read into before the endpoint is called; `token.claims_as` of the
+            same class gives what they became.
         optional: anonymous requests that the middleware lets in (public paths, `optional=True`) come in too.
         shadow: report what `needs` would deny, and let it in; the token itself is checked all the same.
 
     Raises:
         ConfigurationError: it asks for nothing, stands without parentheses, or on something it can't protect.
     """
-    needed = requirement_of_decorator(needs, claim, shadow=shadow)
+    needed = requirement_of_decorator(needs, claim, claims, shadow=shadow)
     return partial(_protect, needed=needed, optional=optional)
 
 

@@ -11,16 +11,20 @@ from binascii import Error as Base64Error
 from binascii import a2b_base64
 from dataclasses import replace
 from math import isinf
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
 from .claims import read_scopes
+from .claims_model import claims_model
 from .errors import Code, Finding
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from .claims import ClaimName, Reading
+    from .claims_model import ClaimsModel
     from .hierarchy import Hierarchy
+
+_Model = TypeVar("_Model")
 
 MAX_TOKEN: Final = 16 * 1024
 MAX_HEADER: Final = 4 * 1024
@@ -321,7 +325,7 @@ class VerifiedToken:
     The text of the token itself is not kept, so that it can't be logged.
     """
 
-    __slots__ = ("_claims", "_header", "_hierarchy", "_read_only", "_readings", "_scopes_from", "_stale")
+    __slots__ = ("_claims", "_header", "_hierarchy", "_made", "_read_only", "_readings", "_scopes_from", "_stale")
 
     def __init__(
         self,
@@ -339,6 +343,7 @@ class VerifiedToken:
         self._hierarchy = hierarchy
         self._stale = stale
         self._readings: dict[ClaimName | None, Reading] = {}
+        self._made: dict[ClaimsModel, Any] | None = None  # what claims were read into, by classes
 
     @property
     def claims(self) -> Mapping[str, Any]:
@@ -347,6 +352,30 @@ class VerifiedToken:
         if self._read_only is None:
             self._read_only = read_only(self._claims)
         return self._read_only
+
+    def claims_as(self, model: type[_Model]) -> _Model:
+        """The claims as a class says them: a pydantic model, a msgspec Struct, a dataclass or a TypedDict.
+
+        `claims=Me` where the token is asked for makes sure that they fit before anything else happens. An object
+        that is frozen to its last field, and so can be hashed, is made once for a token and shared by all requests
+        that bring it; of any other, each caller gets one of its own.
+
+        Raises:
+            AccessDenied: they do not fit (401), or a validator raised something odd (503). Doors answer it as any
+                denial.
+            ConfigurationError: claims can't be read into such a thing.
+        """
+        value: _Model = claims_model(model).take(self._claims, self._made_so_far())
+        return value
+
+    def misfit(self, model: ClaimsModel) -> Finding | None:
+        """Why the claims can't be read into a class, or None if they can."""
+        return model.misfit(self._claims, self._made_so_far())
+
+    def _made_so_far(self) -> dict[ClaimsModel, Any]:
+        if self._made is None:
+            self._made = {}
+        return self._made
 
     @property
     def issuer(self) -> str:

@@ -7,6 +7,7 @@ import functools
 import inspect
 import logging
 import sys
+from http import HTTPStatus
 
 import pytest
 
@@ -20,6 +21,7 @@ from jwtauthz import (
     ServiceUnavailable,
     all_of,
     any_of,
+    check,
     shadow,
     step_up,
 )
@@ -344,6 +346,77 @@ class TestThatRaise:
     def test_beside_others(self, needed, scope, status, codes):
         verdict = ask_async(needed, claims={"scope": scope})
         assert (verdict.status, verdict.codes) == (status, codes)
+
+
+class TestThatRaiseByChoice:
+    @pytest.mark.parametrize("function", [broken, broken_later])
+    @pytest.mark.parametrize(
+        ("settings", "status", "code"),
+        [
+            case("503 if nothing is said", {}, 503, Code.CHECK_FAILED),
+            case("503", {"on_error": 503}, 503, Code.CHECK_FAILED),
+            case("403", {"on_error": 403}, 403, Code.REFUSED_BY_CHECK),
+            case("403 by its name", {"on_error": HTTPStatus.FORBIDDEN}, 403, Code.REFUSED_BY_CHECK),
+        ],
+    )
+    def test_are_answered_so_and_logged_once(self, function, settings, status, code, caplog):
+        server, credentials = server_for(), f"Bearer {MINT.token()}"
+        with caplog.at_level(logging.INFO, "jwtauthz"), pytest.raises(AccessDenied) as denied:
+            asyncio.run(server.aauthorize(credentials, check(function, **settings)))
+        assert (denied.value.status, denied.value.finding.code) == (status, code)
+        traced = [record for record in caplog.records if record.exc_info]
+        assert [record.getMessage() for record in traced] == [
+            f"The check {function.__name__} raised; the request is answered {status}"
+        ]
+        assert "raised; the traceback is in the log. Hint: Mend the function" in caplog.text
+        assert "database" not in str(denied.value) + str(denied.value.body) + str(denied.value.challenge)
+        assert denied.value.explanation.to_text().startswith(f"DENIED {status} {code}")
+        assert len([record for record in caplog.records if record.exc_info]) == 1
+
+    @pytest.mark.parametrize("function", [is_owner, is_owner_later])
+    def test_answer_as_ever_where_they_do_not_raise(self, function):
+        needed = check(function, on_error=403)
+        assert ask_async(needed, path_params=OWN)
+        assert ask_async(needed, path_params=OTHER).codes == [Code.REFUSED_BY_CHECK]
+
+    @pytest.mark.parametrize(
+        ("needed", "scope", "status"),
+        [
+            case("a branch that holds lets in", any_of(check(broken_later, on_error=403), "a"), "a", 200),
+            case("a branch that is short leaves it a no", any_of(check(broken_later, on_error=403), "a"), "", 403),
+            case("503 beside 403 is 403", all_of(broken, check(broken_later, on_error=403)), "", 403),
+            case("503 or 403 may be permitted later", any_of(check(broken, on_error=403), broken), "", 503),
+            case("a shadow lets in", shadow(check(broken_later, on_error=403)), "", 200),
+        ],
+    )
+    def test_beside_others(self, needed, scope, status):
+        assert ask_async(needed, claims={"scope": scope}).status == status
+
+    @every_door
+    @pytest.mark.parametrize("function", [broken, broken_later])
+    def test_behind_every_door(self, door, function):
+        client = door(server_for(), all_of("read", check(function, on_error=403)))
+        answer = client("/orgs/1/things", bearer(scope="read"))
+        assert (answer.status, answer.body["error"]) == (403, "insufficient_scope")
+
+    @pytest.mark.parametrize(
+        "on_error", [200, 401, 500, 0, None, True, False, "403", 403.0, [403], ValueError, (403, 503)], ids=repr
+    )
+    def test_no_other_answer_can_be_chosen(self, on_error):
+        with pytest.raises(ConfigurationError, match="write 503 if nobody can tell"):
+            check(is_owner, on_error=on_error)
+
+    @pytest.mark.parametrize("function", ["read:users", any_of("a", "b"), check(is_owner)], ids=repr)
+    def test_what_is_no_function_needs_no_check(self, function):
+        with pytest.raises(ConfigurationError, match=r"Leave the check\(\.\.\.\) out"):
+            check(function)
+
+    @pytest.mark.parametrize(
+        "function", [Owner, 5, None, lambda token: True], ids=["a class", "5", "None", "one argument"]
+    )
+    def test_what_can_not_be_called_so_is_refused(self, function):
+        with pytest.raises(ConfigurationError, match=r"\(token, request\) -> bool"):
+            check(function)
 
 
 class TestWhenTheyAreAsked:

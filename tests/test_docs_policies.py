@@ -11,8 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import Flask
+from starlette.testclient import TestClient
 
 import jwtauthz
+import jwtauthz.flask
 from jwtauthz import AccessDenied, Issuer, Request, ResourceServer, shadow
 from jwtauthz.policy import Shadow
 from why.vectors import VECTORS, api_of, keys, signed, token_of
@@ -36,7 +39,7 @@ SECTIONS = blocks(POLICIES)
 
 def run(block: str, url: str) -> dict[str, Any]:
     names: dict[str, Any] = {"__name__": "docs"}
-    exec(compile(block.replace("https://tenant.eu.auth0.com/", url), "docs", "exec"), names)
+    exec(compile(block.replace("https://tenant.eu.auth0.com/", url), "docs", "exec", dont_inherit=True), names)
     return names
 
 
@@ -106,6 +109,7 @@ ROWS: dict[tuple[str, int, str], list[tuple[dict[str, Any], dict[str, Any], int]
         ({"scope": "read:users"}, {}, 200),
         ({"scope": "read:users", "sub": "user-2"}, {}, 403),
     ],
+    ("Functions of your own", 2, "needed"): [({"scope": "read:secrets"}, {}, 403)],
     ("Scopes that depend on the request", 0, "needed"): [
         ({"scope": "read:acme"}, {"path_params": {"org_id": "acme"}}, 200),
         ({"scope": "read:acme"}, {"path_params": {"org_id": "other"}}, 403),
@@ -133,6 +137,16 @@ ROWS: dict[tuple[str, int, str], list[tuple[dict[str, Any], dict[str, Any], int]
         (ORGS, {"path_params": {"org_id": "org_b"}}, 403),
         (ORGS, {"path_params": {"org_id": "org_c"}}, 403),
     ],
+    ("Typed claims", 0, "me"): [
+        ({"scope": "read:users", "https://example.com/roles": ["editor"]}, {}, 200),
+        ({"scope": "read:users"}, {}, 401),
+        ({"https://example.com/roles": ["editor"]}, {}, 403),
+    ],
+    ("Typed claims", 1, "me"): [
+        ({"scope": "read:users", "https://example.com/roles": ["editor"]}, {}, 200),
+        ({"scope": "read:users", "https://example.com/roles": "editor"}, {}, 401),
+        ({"https://example.com/roles": ["editor"]}, {}, 403),
+    ],
     ("Step-up", 0, "needed"): [
         ({"scope": "write:payments", **LOGIN}, {}, 200),
         ({"scope": "write:payments", **LOGIN, "acr": "pwd"}, {}, 401),
@@ -149,10 +163,27 @@ ROWS: dict[tuple[str, int, str], list[tuple[dict[str, Any], dict[str, Any], int]
 )
 def test_a_block_decides_as_it_says(title, number, name, issuer):
     names = run(SECTIONS[title][number], issuer.url)
+    if title == "Typed claims":
+        for claims, _, status in ROWS[title, number, name]:
+            assert answer(names, ResourceServer(issuer.url, issuer.audience), issuer.token(**claims)) == status
+        return
     server = names.get("server") or ResourceServer(issuer.url, issuer.audience)
     for claims, sent, status in ROWS[title, number, name]:
         request = Request(f"Bearer {issuer.token(**claims)}", **sent)
         assert decide(server, request, names.get(name, name)) == status, (claims, sent)
+
+
+def answer(names: dict[str, Any], server: ResourceServer, token: str) -> int:
+    """What the application of a block, or one around its view, answers at /me; if it lets in, with the roles."""
+    headers, app = {"Authorization": f"Bearer {token}"}, names.get("app")
+    if app is None:
+        app = Flask("docs")
+        jwtauthz.flask.JWTAuthz(server, app)
+        app.get("/me")(names["me"])
+    client = app.test_client() if isinstance(app, Flask) else TestClient(app)
+    response = client.get("/me", headers=headers)
+    assert response.status_code != 200 or "editor" in response.text
+    return response.status_code
 
 
 def test_no_block_is_left_out():

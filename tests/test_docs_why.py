@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -72,6 +73,7 @@ def ask(
     path: dict[str, str] | None = None,
     sent: dict[str, Any] | None = None,
     claim: Any = None,
+    claims: Any = None,
     **settings: Any,
 ) -> None:
     """Ask for something, and be denied."""
@@ -79,7 +81,10 @@ def ask(
     asked = ResourceServer(issuer, AUDIENCE, clock=FakeClock(NOW), **(server or {}))
     with pytest.raises(AccessDenied):
         asked.authorize(
-            Request(header, path_params=path, **(sent or {})), *(needs or ("read:users",)), claim=claim
+            Request(header, path_params=path, **(sent or {})),
+            *(needs or ("read:users",)),
+            claim=claim,
+            claims=claims,
         )
 
 
@@ -99,6 +104,25 @@ def is_open(token: Any, request: Request) -> bool:
 
 def cannot_tell(token: Any) -> bool:
     raise ConnectionError
+
+
+@dataclass
+class Me:
+    """Claims as an application may want them."""
+
+    sub: str
+    roles: list[str] = field(metadata={"claim": "https://example.com/roles"})
+    seats: int = 0
+
+
+@dataclass
+class Customer:
+    """The same, with a mistake in it."""
+
+    sub: str
+
+    def __post_init__(self) -> None:
+        self.number = {"auth0|5678": 1}[self.sub]
 
 
 # One denial for each section.
@@ -133,6 +157,7 @@ SCENES: dict[Code, Callable[[], None]] = {
     Code.REFUSED_BY_CHECK: lambda: ask(bearer(), is_owner, path={"user_id": "auth0|5678"}),
     Code.MISSING_CLAIM: lambda: ask(bearer(aud=None)),
     Code.BAD_CLAIM: lambda: ask(bearer(exp="2027-01-15T08:00:00Z")),
+    Code.CLAIMS_MISMATCH: lambda: ask(bearer(seats="3"), claims=Me),
     Code.NOT_YET_VALID: lambda: ask(bearer(iat=NOW + 90)),
     Code.TOKEN_TOO_OLD: lambda: ask(bearer(iat=NOW - 7200), max_token_age=3600),
     Code.WRONG_TYPE: lambda: ask(bearer({"typ": "logout+jwt"})),
@@ -151,6 +176,7 @@ SCENES: dict[Code, Callable[[], None]] = {
     Code.CREDENTIALS_TOO_LARGE: lambda: ask("Bearer " + "x" * 20_000),
     Code.REVOCATION_UNAVAILABLE: lambda: ask(bearer(), authenticated(), server={"revoked": cannot_tell}),
     Code.CHECK_FAILED: lambda: ask(bearer(), is_open),
+    Code.MODEL_FAILED: lambda: ask(bearer(), claims=Customer),
 }
 
 
