@@ -65,8 +65,8 @@ function loginPage() {
 
 function consentPage({ params, session }) {
   const asked = (params.scope ?? '').split(' ').filter(Boolean).map((scope) => `<li>${escaped(scope)}</li>`);
-  return page(`May ${escaped(params.client_id)}?`, `
-    <p>${ACCOUNTS[session.accountId].name}, it asks for</p><ul>${asked.join('')}</ul>
+  return page('May this page act for you?', `
+    <p>${ACCOUNTS[session.accountId].name}, the client “${escaped(params.client_id)}” asks for</p><ul>${asked.join('')}</ul>
     <button name="allow" value="yes" autofocus>Allow</button>`);
 }
 
