@@ -30,7 +30,7 @@ from typing import Any, Final, ForwardRef
 
 from fastapi import FastAPI, HTTPException, Response, Security, WebSocket, WebSocketException, routing
 from fastapi.dependencies.models import Dependant
-from fastapi.openapi.models import HTTPBearer, OpenIdConnect
+from fastapi.openapi.models import HTTPBearer, OAuth2, OAuthFlowAuthorizationCode, OAuthFlows, OpenIdConnect
 from fastapi.security import SecurityScopes
 from fastapi.security.base import SecurityBase
 from starlette.requests import HTTPConnection
@@ -40,12 +40,13 @@ from .claims import scope_name
 from .errors import AccessDenied, ConfigurationError
 from .keys.discovery import metadata_urls
 from .keys.remote import RemoteKeySet
+from .login import Login
 from .policy import Requirement, Shadow, authenticated, requirement
 from .resource_server import ResourceServer
 from .starlette import _KEY, _POLICY_VIOLATION, _asked, _Denial, _let_in
 from .token import VerifiedToken
 
-__all__ = ["JWTAuthz"]
+__all__ = ["JWTAuthz", "Login"]
 
 logger = logging.getLogger("jwtauthz")
 
@@ -61,9 +62,13 @@ class JWTAuthz(SecurityBase):
     Args:
         server: what decides.
         scheme_name: what OpenAPI calls the security scheme; two servers in one application need two names.
+        login: where people log in. With it OpenAPI describes a login with an authorization code and all scopes of
+            the application, which is what *Authorize* of Swagger UI needs.
     """
 
-    def __init__(self, server: ResourceServer, *, scheme_name: str = "jwtauthz") -> None:
+    def __init__(
+        self, server: ResourceServer, *, scheme_name: str = "jwtauthz", login: Login | None = None
+    ) -> None:
         if not isinstance(server, ResourceServer):
             raise ConfigurationError(
                 f"JWTAuthz({server!r}) has nothing to decide with. "
@@ -71,7 +76,12 @@ class JWTAuthz(SecurityBase):
             )
         self.server = server
         self.scheme_name = scheme_name
-        self.model = _security_model(server)
+        if login is not None and not isinstance(login, Login):
+            raise ConfigurationError(
+                f"JWTAuthz(login={login!r}) is no login. Write login=Login(authorization_url=..., token_url=...)."
+            )
+        self.login = login
+        self.model = _security_model(server, login)
         self.told_of_init_app = False
         self._required: dict[tuple[Requirement, bool], _Required] = {}
         self._any_token = _Required(self, authenticated(), optional=False)
@@ -137,6 +147,7 @@ class JWTAuthz(SecurityBase):
         """The OpenAPI document with the answers of protected operations; what it says already stays."""
         ours = app.exception_handlers.get(AccessDenied) is _answer
         anonymous = _anonymous_operations(app)
+        scopes: dict[str, str] = {}
         found = False
         for path, item in document.get("paths", {}).items():
             for method, operation in item.items():
@@ -144,6 +155,7 @@ class JWTAuthz(SecurityBase):
                 if not any(self.scheme_name in one for one in security):
                     continue
                 found = True
+                scopes.update((scope, "") for one in security for scope in one.get(self.scheme_name, ()))
                 if (path, method) in anonymous and {} not in security:
                     security.append({})
                 answers = operation.setdefault("responses", {})
@@ -153,6 +165,9 @@ class JWTAuthz(SecurityBase):
         if found and ours:
             schemas = document.setdefault("components", {}).setdefault("schemas", {})
             schemas.setdefault(_DENIAL, deepcopy(_SCHEMA))
+        if found and self.login is not None:
+            scheme = document["components"]["securitySchemes"][self.scheme_name]
+            scheme["flows"]["authorizationCode"]["scopes"] = {**scopes, **self.login.scopes}
         return document
 
 
@@ -284,8 +299,13 @@ _ANSWERS: Final = {
 }
 
 
-def _security_model(server: ResourceServer) -> OpenIdConnect | HTTPBearer:
+def _security_model(server: ResourceServer, login: Login | None) -> OAuth2 | OpenIdConnect | HTTPBearer:
     """The security scheme: where to get a token if there is one place, else only what to send."""
+    if login is not None:
+        flow = OAuthFlowAuthorizationCode(
+            authorizationUrl=login.authorization_url, tokenUrl=login.token_url, scopes=dict(login.scopes)
+        )
+        return OAuth2(flows=OAuthFlows(authorizationCode=flow))
     issuer, *others = server.issuers
     if others or not isinstance(issuer.key_set, RemoteKeySet) or not issuer.key_set.discovers:
         return HTTPBearer(bearerFormat="JWT")

@@ -178,7 +178,7 @@ class Tab:
     def click(self, selector: str) -> None:
         """Wait for an element, and click it."""
         self.wait_for(selector)
-        self.evaluate(f"document.querySelector({json.dumps(selector)}).click()")
+        self.evaluate(f"document.querySelector({json.dumps(selector)}).click()", by_hand=True)
 
     def text(self, selector: str) -> str:
         """Wait for an element, and give what can be read in it."""
@@ -206,9 +206,9 @@ class Tab:
         size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
         self._call("Emulation.setDeviceMetricsOverride", **size)
 
-    def evaluate(self, expression: str) -> Any:
-        """The JSON value of a JavaScript expression."""
-        result = self._call("Runtime.evaluate", expression=expression, returnByValue=True)
+    def evaluate(self, expression: str, *, by_hand: bool = False) -> Any:
+        """The JSON value of a JavaScript expression; `by_hand` lets it open windows, as people may."""
+        result = self._call("Runtime.evaluate", expression=expression, returnByValue=True, userGesture=by_hand)
         if "exceptionDetails" in result:
             raise RuntimeError(str(result["exceptionDetails"]))
         return result["result"].get("value")
