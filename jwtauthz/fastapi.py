@@ -21,6 +21,7 @@ the same needs are always the same callable::
 
 # Without `from __future__ import annotations`: FastAPI reads the annotations of `__call__` when it runs.
 
+import json
 import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -37,6 +38,7 @@ from starlette.requests import HTTPConnection
 from starlette.websockets import WebSocketState
 
 from .claims import scope_name
+from .decision import Description
 from .errors import AccessDenied, ConfigurationError
 from .keys.discovery import metadata_urls
 from .keys.remote import RemoteKeySet
@@ -146,7 +148,7 @@ class JWTAuthz(SecurityBase):
     def _documented(self, app: FastAPI, document: dict[str, Any]) -> dict[str, Any]:
         """The OpenAPI document with the answers of protected operations; what it says already stays."""
         ours = app.exception_handlers.get(AccessDenied) is _answer
-        anonymous = _anonymous_operations(app)
+        anonymous, needs = _anonymous_operations(app), _needs(app, self)
         scopes: dict[str, str] = {}
         found = False
         for path, item in document.get("paths", {}).items():
@@ -161,14 +163,23 @@ class JWTAuthz(SecurityBase):
                 answers = operation.setdefault("responses", {})
                 for status, description in _ANSWERS.items():
                     if not {status, f"{status[0]}XX", "default"} & answers.keys():
+                        if status == "403" and (path, method) in needs:
+                            description = f"{description}: {needs[path, method]}"  # noqa: PLW2901
                         answers[status] = {"description": description, **deepcopy(_CONTENT if ours else {})}
         if found and ours:
             schemas = document.setdefault("components", {}).setdefault("schemas", {})
             schemas.setdefault(_DENIAL, deepcopy(_SCHEMA))
-        if found and self.login is not None:
-            scheme = document["components"]["securitySchemes"][self.scheme_name]
-            scheme["flows"]["authorizationCode"]["scopes"] = {**scopes, **self.login.scopes}
+        self._list(scopes, document)
         return document
+
+    def _list(self, scopes: dict[str, str], document: dict[str, Any]) -> None:
+        """Let people choose, when they log in, the scopes that operations need."""
+        scheme = document.get("components", {}).get("securitySchemes", {}).get(self.scheme_name, {})
+        flow = scheme.get("flows", {}).get("authorizationCode")
+        if flow is not None:
+            # Which scope "read:{org_id}" will be, the request alone knows.
+            choices = {scope: purpose for scope, purpose in scopes.items() if "{" not in scope}
+            flow["scopes"] = {**choices, **flow.get("scopes", {})}
 
 
 class _Required:
@@ -179,8 +190,8 @@ class _Required:
         self.needed = needed
         self.optional = optional
         self._shadow = needed if isinstance(needed, Shadow) else None
-        self._enforced = authenticated() if self._shadow else needed
-        self._with_scopes: dict[tuple[str, ...], Requirement] = {(): self._enforced}
+        self.enforced = authenticated() if self._shadow else needed
+        self._with_scopes: dict[tuple[str, ...], Requirement] = {(): self.enforced}
         # All that FastAPI may fill in; nothing of it comes from the client. OpenAPI learns the scopes from a
         # dependency beside `asked`, not through it: any_of("a", "b") names two and needs one.
         shown = Security(_Shown(authz), scopes=list(needed.scopes))
@@ -229,7 +240,7 @@ class _Required:
         """Its own requirement and the scopes asked for above it. Raises ConfigurationError."""
         needed = self._with_scopes.get(scopes)
         if needed is None:
-            needed = self._with_scopes[scopes] = requirement(self._enforced, *scopes)
+            needed = self._with_scopes[scopes] = requirement(self.enforced, *scopes)
         return needed
 
     def __repr__(self) -> str:
@@ -359,6 +370,30 @@ def _anonymous_operations(app: FastAPI) -> set[tuple[str, str]]:
         if asks and all(map(_lets_anonymous_in, asks)):
             found.update((route.path_format, method.lower()) for method in getattr(route, "methods", None) or ())
     return found
+
+
+def _needs(app: FastAPI, authz: JWTAuthz) -> dict[tuple[str, str], str]:
+    """What each (path, method) asks of a token, in words; those that take any valid token are not there."""
+    found: dict[tuple[str, str], str] = {}
+    for route, dependants in _routes(app):
+        needed = [each for one in dependants for each in _needed(one, authz)]
+        if words := " and ".join(dict.fromkeys(map(_in_words, needed))):
+            found.update(
+                ((route.path_format, method.lower()), words) for method in getattr(route, "methods", None) or ()
+            )
+    return found
+
+
+def _needed(dependant: Dependant, authz: JWTAuthz) -> list[Description]:
+    if isinstance(dependant.call, _Required) and dependant.call.authz is authz:
+        return [*dependant.call.enforced.describe(), *_scopes(dependant)]
+    return [*_scopes(dependant)] if dependant.call is authz else []
+
+
+def _in_words(needed: Description) -> str:
+    if isinstance(needed, dict) and (options := needed.get("any_of")):
+        return f"({' or '.join(map(_in_words, options))})"
+    return f"`{needed if isinstance(needed, str) else json.dumps(needed)}`"
 
 
 def _lets_anonymous_in(dependant: Dependant) -> bool:
