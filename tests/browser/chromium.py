@@ -94,21 +94,26 @@ class _Pipe:
         self._buffer = b""
         self._number = 0
         self.events: list[dict[str, Any]] = []
+        self.stand_in: Callable[[str], tuple[bytes, str]] | None = None  # see Tab.stand_in_for
 
     def call(self, method: str, session: str | None = None, /, **parameters: Any) -> Any:
         """Send a command and wait for its result; events that come meanwhile are kept."""
+        number = self._send(method, session, parameters)
+        until = time.monotonic() + self._patience
+        while True:
+            answer = self.receive(until)
+            if answer.get("id") == number:
+                if "error" in answer:
+                    raise RuntimeError(f"{method}: {answer['error']['message']}")
+                return answer["result"]
+
+    def _send(self, method: str, session: str | None, parameters: dict[str, Any]) -> int:
         self._number += 1
         message: dict[str, Any] = {"id": self._number, "method": method, "params": parameters}
         if session is not None:
             message["sessionId"] = session
         os.write(self._write, json.dumps(message).encode() + b"\0")
-        until = time.monotonic() + self._patience
-        while True:
-            answer = self.receive(until)
-            if answer.get("id") == self._number:
-                if "error" in answer:
-                    raise RuntimeError(f"{method}: {answer['error']['message']}")
-                return answer["result"]
+        return self._number
 
     def receive(self, until: float) -> dict[str, Any]:
         """The next message, kept if it is an event."""
@@ -120,7 +125,16 @@ class _Pipe:
             self._buffer += data
         text, _, self._buffer = self._buffer.partition(b"\0")
         message: dict[str, Any] = json.loads(text)
-        if "method" in message:
+        if message.get("method") == "Fetch.requestPaused" and self.stand_in is not None:
+            body, media_type = self.stand_in(message["params"]["request"]["url"])
+            answer = {
+                "requestId": message["params"]["requestId"],
+                "responseCode": 200,
+                "responseHeaders": [{"name": "Content-Type", "value": media_type}],
+                "body": base64.b64encode(body).decode(),
+            }
+            self._send("Fetch.fulfillRequest", message["sessionId"], answer)
+        elif "method" in message:
             self.events.append(message)
         return message
 
@@ -160,6 +174,11 @@ class Tab:
         self._pipe.events.clear()
         self._call("Page.navigate", url=url)
         self._pipe.wait_for("Page.loadEventFired")
+
+    def stand_in_for(self, site: str, answer: Callable[[str], tuple[bytes, str]]) -> None:
+        """Answer for a site that can't be reached: `answer` gives body and media type of a URL."""
+        self._pipe.stand_in = answer
+        self._call("Fetch.enable", patterns=[{"urlPattern": f"{site}/*"}])
 
     def wait_until(self, expression: str) -> None:
         """Wait until a JavaScript expression is true; pages may come and go meanwhile."""
