@@ -155,6 +155,8 @@ def main() -> None:
                 sys.stdout.write(f"{told(client, path)}\n")
     except Refused as no_token:
         sys.exit(str(no_token))
+    except httpx.TransportError as unreachable:
+        sys.exit(f"{unreachable.request.url} does not answer: {unreachable}")
 
 
 if __name__ == "__main__":

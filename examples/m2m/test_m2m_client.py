@@ -1,8 +1,10 @@
 """The machine's client, against an issuer's token endpoint and an API that live in memory; tokens are real."""
 
+import socket
+
 import httpx
 import pytest
-from m2m.m2m_client import ClientCredentials, Refused, checked
+from m2m.m2m_client import ClientCredentials, Refused, checked, main
 
 from jwtauthz import AccessDenied, Issuer, Request, ResourceServer, any_of
 from jwtauthz.testing import FakeClock
@@ -145,3 +147,12 @@ def test_an_outage_is_told_with_when_to_try_again():
     )
     with pytest.raises(Refused, match=r"Try again in 5 s$"):
         checked(answer)
+
+
+def test_an_issuer_that_is_not_there_is_told_in_one_line(monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        url = f"http://127.0.0.1:{gone.getsockname()[1]}"
+    for name in ("ISSUER", "API", "CLIENT_ID", "CLIENT_SECRET"):
+        monkeypatch.setenv(name, url)
+    with pytest.raises(SystemExit, match=f"^{url}/.well-known/openid-configuration does not answer: "):
+        main()
