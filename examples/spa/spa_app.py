@@ -59,7 +59,7 @@ def create_app(
     @app.middleware("http")
     async def add_policy(request: Request, call_next):
         response = await call_next(request)
-        if not request.url.path.startswith(("/api/", "/docs")):
+        if not request.url.path.startswith(("/api/", "/docs", "/redoc")):
             response.headers["Content-Security-Policy"] = policy
             response.headers["Referrer-Policy"] = "no-referrer"
         return response
