@@ -21,6 +21,7 @@ the same needs are always the same callable::
 
 # Without `from __future__ import annotations`: FastAPI reads the annotations of `__call__` when it runs.
 
+import json
 import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -30,7 +31,14 @@ from typing import Any, Final, ForwardRef
 
 from fastapi import FastAPI, HTTPException, Response, Security, WebSocket, WebSocketException, routing
 from fastapi.dependencies.models import Dependant
-from fastapi.openapi.models import APIKey, HTTPBearer, OpenIdConnect
+from fastapi.openapi.models import (
+    APIKey,
+    HTTPBearer,
+    OAuth2,
+    OAuthFlowAuthorizationCode,
+    OAuthFlows,
+    OpenIdConnect,
+)
 from fastapi.security import SecurityScopes
 from fastapi.security.base import SecurityBase
 from starlette.requests import HTTPConnection
@@ -38,9 +46,11 @@ from starlette.websockets import WebSocketState
 
 from .asgi import Exchanges, place
 from .claims import scope_name
+from .decision import Description
 from .errors import AccessDenied, ConfigurationError
 from .keys.discovery import metadata_urls
 from .keys.remote import RemoteKeySet
+from .login import Login
 from .policy import Requirement, Shadow, authenticated, requirement
 from .resource_server import ResourceServer
 from .sources import Cookie, Header, Query
@@ -48,7 +58,7 @@ from .starlette import _KEY, _POLICY_VIOLATION, _asked, _Denial, _let_in
 from .token import VerifiedToken
 from .typed_claims import typed
 
-__all__ = ["JWTAuthz"]
+__all__ = ["JWTAuthz", "Login"]
 
 logger = logging.getLogger("jwtauthz")
 
@@ -64,9 +74,13 @@ class JWTAuthz(SecurityBase):
     Args:
         server: what decides.
         scheme_name: what OpenAPI calls the security scheme; two servers in one application need two names.
+        login: where people log in. With it OpenAPI describes a login with an authorization code and all scopes of
+            the application, which is what *Authorize* of Swagger UI needs.
     """
 
-    def __init__(self, server: ResourceServer, *, scheme_name: str = "jwtauthz") -> None:
+    def __init__(
+        self, server: ResourceServer, *, scheme_name: str = "jwtauthz", login: Login | None = None
+    ) -> None:
         if not isinstance(server, ResourceServer):
             raise ConfigurationError(
                 f"JWTAuthz({server!r}) has nothing to decide with. "
@@ -74,7 +88,12 @@ class JWTAuthz(SecurityBase):
             )
         self.server = server
         self.scheme_name = scheme_name
-        self.model, *others = _security_models(server)
+        if login is not None and not isinstance(login, Login):
+            raise ConfigurationError(
+                f"JWTAuthz(login={login!r}) is no login. Write login=Login(authorization_url=..., token_url=...)."
+            )
+        self.login = login
+        self.model, *others = _security_models(server, login)
         self._other_models = {f"{scheme_name}-{number}": model for number, model in enumerate(others, 2)}
         self.told_of_init_app = False
         self._required: dict[tuple[Requirement, bool], _Required] = {}
@@ -158,7 +177,8 @@ class JWTAuthz(SecurityBase):
     def _documented(self, app: FastAPI, document: dict[str, Any]) -> dict[str, Any]:
         """The OpenAPI document with the answers of protected operations; what it says already stays."""
         ours = app.exception_handlers.get(AccessDenied) is _answer
-        anonymous = _anonymous_operations(app)
+        anonymous, needs = _anonymous_operations(app), _needs(app, self)
+        scopes: dict[str, str] = {}
         found = False
         for path, item in document.get("paths", {}).items():
             for method, operation in item.items():
@@ -166,14 +186,15 @@ class JWTAuthz(SecurityBase):
                 if not any(self.scheme_name in one for one in security):
                     continue
                 found = True
-                for name in self._other_models:
-                    alternatives = [{name: one[self.scheme_name]} for one in security if self.scheme_name in one]
-                    security.extend(each for each in alternatives if each not in security)
+                scopes.update((scope, "") for one in security for scope in one.get(self.scheme_name, ()))
+                security.extend(self._alternatives(security))
                 if (path, method) in anonymous and {} not in security:
                     security.append({})
                 answers = operation.setdefault("responses", {})
                 for status, description in _ANSWERS.items():
                     if not {status, f"{status[0]}XX", "default"} & answers.keys():
+                        if status == "403" and (path, method) in needs:
+                            description = f"{description}: {needs[path, method]}"  # noqa: PLW2901
                         answers[status] = {"description": description, **deepcopy(_CONTENT if ours else {})}
         components = document.setdefault("components", {}) if found else {}
         for name, model in self._other_models.items() if found else ():
@@ -181,7 +202,23 @@ class JWTAuthz(SecurityBase):
             components["securitySchemes"].setdefault(name, described)
         if found and ours:
             components.setdefault("schemas", {}).setdefault(_DENIAL, deepcopy(_SCHEMA))
+        self._list(scopes, document)
         return document
+
+    def _alternatives(self, security: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """The same needs by each other place that a token may stand in."""
+        needed = [one[self.scheme_name] for one in security if self.scheme_name in one]
+        each = ({name: scopes} for name in self._other_models for scopes in needed)
+        return [one for one in each if one not in security]
+
+    def _list(self, scopes: dict[str, str], document: dict[str, Any]) -> None:
+        """Let people choose, when they log in, the scopes that operations need."""
+        scheme = document.get("components", {}).get("securitySchemes", {}).get(self.scheme_name, {})
+        flow = scheme.get("flows", {}).get("authorizationCode")
+        if flow is not None:
+            # Which scope "read:{org_id}" will be, the request alone knows.
+            choices = {scope: purpose for scope, purpose in scopes.items() if "{" not in scope}
+            flow["scopes"] = {**choices, **flow.get("scopes", {})}
 
 
 class _Required:
@@ -192,8 +229,8 @@ class _Required:
         self.needed = needed
         self.optional = optional
         self._shadow = needed if isinstance(needed, Shadow) else None
-        self._enforced = authenticated() if self._shadow else needed
-        self._with_scopes: dict[tuple[str, ...], Requirement] = {(): self._enforced}
+        self.enforced = authenticated() if self._shadow else needed
+        self._with_scopes: dict[tuple[str, ...], Requirement] = {(): self.enforced}
         # All that FastAPI may fill in; nothing of it comes from the client. OpenAPI learns the scopes from a
         # dependency beside `asked`, not through it: any_of("a", "b") names two and needs one.
         shown = Security(_Shown(authz), scopes=list(needed.scopes))
@@ -244,7 +281,7 @@ class _Required:
         """Its own requirement and the scopes asked for above it. Raises ConfigurationError."""
         needed = self._with_scopes.get(scopes)
         if needed is None:
-            needed = self._with_scopes[scopes] = requirement(self._enforced, *scopes)
+            needed = self._with_scopes[scopes] = requirement(self.enforced, *scopes)
         return needed
 
     def __repr__(self) -> str:
@@ -327,12 +364,15 @@ _ANSWERS: Final = {
 }
 
 
-def _security_models(server: ResourceServer) -> list[OpenIdConnect | HTTPBearer | APIKey]:
+_Scheme = OAuth2 | OpenIdConnect | HTTPBearer | APIKey
+
+
+def _security_models(server: ResourceServer, login: Login | None) -> list[_Scheme]:
     """The security schemes, each of which will do, for those places of the token that OpenAPI knows."""
-    models: list[OpenIdConnect | HTTPBearer | APIKey] = []
+    models: list[_Scheme] = []
     for source in server.credentials.sources:
         if isinstance(source, Header):
-            models.append(_issuer_model(server))
+            models.append(_issuer_model(server, login))
         elif isinstance(source, (Cookie, Query)):
             where = "cookie" if isinstance(source, Cookie) else "query"
             models.append(APIKey.model_validate({"in": where, "name": source.name, "description": _TOKEN}))
@@ -340,8 +380,13 @@ def _security_models(server: ResourceServer) -> list[OpenIdConnect | HTTPBearer 
     return models or [HTTPBearer(bearerFormat="JWT", description=f"{_TOKEN}, in {places}")]
 
 
-def _issuer_model(server: ResourceServer) -> OpenIdConnect | HTTPBearer:
+def _issuer_model(server: ResourceServer, login: Login | None) -> OAuth2 | OpenIdConnect | HTTPBearer:
     """For the header: where to get a token if there is one place, else only what to send."""
+    if login is not None:
+        flow = OAuthFlowAuthorizationCode(
+            authorizationUrl=login.authorization_url, tokenUrl=login.token_url, scopes=dict(login.scopes)
+        )
+        return OAuth2(flows=OAuthFlows(authorizationCode=flow))
     issuer, *others = server.issuers
     if others or not isinstance(issuer.key_set, RemoteKeySet) or not issuer.key_set.discovers:
         return HTTPBearer(bearerFormat="JWT")
@@ -395,6 +440,30 @@ def _anonymous_operations(app: FastAPI) -> set[tuple[str, str]]:
         if asks and all(map(_lets_anonymous_in, asks)):
             found.update((route.path_format, method.lower()) for method in getattr(route, "methods", None) or ())
     return found
+
+
+def _needs(app: FastAPI, authz: JWTAuthz) -> dict[tuple[str, str], str]:
+    """What each (path, method) asks of a token, in words; those that take any valid token are not there."""
+    found: dict[tuple[str, str], str] = {}
+    for route, dependants in _routes(app):
+        needed = [each for one in dependants for each in _needed(one, authz)]
+        if words := " and ".join(dict.fromkeys(map(_in_words, needed))):
+            found.update(
+                ((route.path_format, method.lower()), words) for method in getattr(route, "methods", None) or ()
+            )
+    return found
+
+
+def _needed(dependant: Dependant, authz: JWTAuthz) -> list[Description]:
+    if isinstance(dependant.call, _Required) and dependant.call.authz is authz:
+        return [*dependant.call.enforced.describe(), *_scopes(dependant)]
+    return [*_scopes(dependant)] if dependant.call is authz else []
+
+
+def _in_words(needed: Description) -> str:
+    if isinstance(needed, dict) and (options := needed.get("any_of")):
+        return f"({' or '.join(map(_in_words, options))})"
+    return f"`{needed if isinstance(needed, str) else json.dumps(needed)}`"
 
 
 def _lets_anonymous_in(dependant: Dependant) -> bool:

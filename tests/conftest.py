@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, NoReturn
 import pytest
 
 from jwtauthz.testing import FakeClock, FakeIssuer
+from real_issuer.process import CannotRun, RealIssuer, find_node
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -32,6 +34,33 @@ def issuer() -> Iterator[FakeIssuer]:
 def clock() -> FakeClock:
     """A clock that stands still until the test advances it."""
     return FakeClock()
+
+
+@pytest.fixture(scope="session")
+def node(cannot_run: Callable[[str], NoReturn]) -> str:
+    """The path of Node, with the packages that tests need installed."""
+    try:
+        return find_node()
+    except CannotRun as reason:
+        cannot_run(str(reason))
+
+
+@pytest.fixture(scope="session")
+def real_issuer(node: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealIssuer]:
+    """oidc-provider on loopback, one for all tests: do not rotate or stop it."""
+    issuer = RealIssuer(node, tmp_path_factory.mktemp("real-issuer"))
+    issuer.start()
+    yield issuer
+    issuer.stop()
+
+
+@pytest.fixture
+def own_real_issuer(node: str, tmp_path: Path) -> Iterator[RealIssuer]:
+    """oidc-provider on loopback for one test alone, to rotate and stop as it likes."""
+    issuer = RealIssuer(node, tmp_path)
+    issuer.start()
+    yield issuer
+    issuer.stop()
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 """Headless Chromium, driven through a pipe by its DevTools protocol: no driver, no port, no package.
 
-Only what the tests need: open a page with headers, look at it in light and dark, hear what it fetches and
-complains about, take a picture.
+Only what the tests need: open a page with headers, look at it in light and dark, click, wait, follow it into a
+window that it opens, hear what it fetches and complains about, take a picture.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
 _OPTIONS = (
@@ -94,21 +94,26 @@ class _Pipe:
         self._buffer = b""
         self._number = 0
         self.events: list[dict[str, Any]] = []
+        self.stand_in: Callable[[str], tuple[bytes, str]] | None = None  # see Tab.stand_in_for
 
     def call(self, method: str, session: str | None = None, /, **parameters: Any) -> Any:
         """Send a command and wait for its result; events that come meanwhile are kept."""
+        number = self._send(method, session, parameters)
+        until = time.monotonic() + self._patience
+        while True:
+            answer = self.receive(until)
+            if answer.get("id") == number:
+                if "error" in answer:
+                    raise RuntimeError(f"{method}: {answer['error']['message']}")
+                return answer["result"]
+
+    def _send(self, method: str, session: str | None, parameters: dict[str, Any]) -> int:
         self._number += 1
         message: dict[str, Any] = {"id": self._number, "method": method, "params": parameters}
         if session is not None:
             message["sessionId"] = session
         os.write(self._write, json.dumps(message).encode() + b"\0")
-        until = time.monotonic() + self._patience
-        while True:
-            answer = self.receive(until)
-            if answer.get("id") == self._number:
-                if "error" in answer:
-                    raise RuntimeError(f"{method}: {answer['error']['message']}")
-                return answer["result"]
+        return self._number
 
     def receive(self, until: float) -> dict[str, Any]:
         """The next message, kept if it is an event."""
@@ -120,7 +125,16 @@ class _Pipe:
             self._buffer += data
         text, _, self._buffer = self._buffer.partition(b"\0")
         message: dict[str, Any] = json.loads(text)
-        if "method" in message:
+        if message.get("method") == "Fetch.requestPaused" and self.stand_in is not None:
+            body, media_type = self.stand_in(message["params"]["request"]["url"])
+            answer = {
+                "requestId": message["params"]["requestId"],
+                "responseCode": 200,
+                "responseHeaders": [{"name": "Content-Type", "value": media_type}],
+                "body": base64.b64encode(body).decode(),
+            }
+            self._send("Fetch.fulfillRequest", message["sessionId"], answer)
+        elif "method" in message:
             self.events.append(message)
         return message
 
@@ -130,14 +144,22 @@ class _Pipe:
         while not any(message["method"] == event for message in self.events):
             self.receive(until)
 
+    def wait_until(self, happened: Callable[[], bool], what: str) -> None:
+        """Ask again and again; raises RuntimeError if it does not happen in good time."""
+        until = time.monotonic() + self._patience
+        while not happened():
+            if time.monotonic() > until:
+                raise RuntimeError(f"It did not come to this: {what}")
+            time.sleep(0.02)
+
 
 class Tab:
-    """The one tab."""
+    """A page: the one tab, or a window that it has opened."""
 
-    def __init__(self, pipe: _Pipe) -> None:
+    def __init__(self, pipe: _Pipe, target: str | None = None) -> None:
         self._pipe = pipe
-        target = pipe.call("Target.createTarget", url="about:blank")["targetId"]
-        self._session = pipe.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        self._target = target or pipe.call("Target.createTarget", url="about:blank")["targetId"]
+        self._session = pipe.call("Target.attachToTarget", targetId=self._target, flatten=True)["sessionId"]
         for domain in ("Page", "Network", "Runtime", "Log", "Accessibility"):
             self._call(f"{domain}.enable")
 
@@ -153,14 +175,59 @@ class Tab:
         self._call("Page.navigate", url=url)
         self._pipe.wait_for("Page.loadEventFired")
 
+    def stand_in_for(self, site: str, answer: Callable[[str], tuple[bytes, str]]) -> None:
+        """Answer for a site that can't be reached: `answer` gives body and media type of a URL."""
+        self._pipe.stand_in = answer
+        self._call("Fetch.enable", patterns=[{"urlPattern": f"{site}/*"}])
+
+    def wait_until(self, expression: str) -> None:
+        """Wait until a JavaScript expression is true; pages may come and go meanwhile."""
+        self._pipe.wait_until(lambda: self._is_true(expression), expression)
+
+    def _is_true(self, expression: str) -> bool:
+        try:
+            return bool(self.evaluate(f"!!({expression})"))
+        except RuntimeError:  # between two pages there is none, and on a half one not everything is defined
+            return False
+
+    def wait_for(self, selector: str) -> None:
+        """Wait until there is such an element."""
+        self.wait_until(f"document.querySelector({json.dumps(selector)})")
+
+    def click(self, selector: str) -> None:
+        """Wait for an element, and click it."""
+        self.wait_for(selector)
+        self.evaluate(f"document.querySelector({json.dumps(selector)}).click()", by_hand=True)
+
+    def text(self, selector: str) -> str:
+        """Wait for an element, and give what can be read in it."""
+        self.wait_for(selector)
+        return str(self.evaluate(f"document.querySelector({json.dumps(selector)}).innerText"))
+
+    def popup(self) -> Tab:
+        """The window that this page has opened; waits for it."""
+        found: list[str] = []
+
+        def look() -> bool:
+            targets = self._pipe.call("Target.getTargets")["targetInfos"]
+            found[:] = [each["targetId"] for each in targets if each.get("openerId") == self._target]
+            return bool(found)
+
+        self._pipe.wait_until(look, "a window that the page opens")
+        return Tab(self._pipe, found[0])
+
+    def forget(self) -> None:
+        """Forget every cookie, so that nobody is signed in anywhere."""
+        self._call("Network.clearBrowserCookies")
+
     def resize(self, width: int, height: int) -> None:
         """Give the page that much room."""
         size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
         self._call("Emulation.setDeviceMetricsOverride", **size)
 
-    def evaluate(self, expression: str) -> Any:
-        """The JSON value of a JavaScript expression."""
-        result = self._call("Runtime.evaluate", expression=expression, returnByValue=True)
+    def evaluate(self, expression: str, *, by_hand: bool = False) -> Any:
+        """The JSON value of a JavaScript expression; `by_hand` lets it open windows, as people may."""
+        result = self._call("Runtime.evaluate", expression=expression, returnByValue=True, userGesture=by_hand)
         if "exceptionDetails" in result:
             raise RuntimeError(str(result["exceptionDetails"]))
         return result["result"].get("value")

@@ -13,39 +13,15 @@ from jwtauthz import ResourceServer
 from jwtauthz.cli.apps import fastapi_app
 from jwtauthz.testing import FakeIssuer
 
-from .chromium import Tab, chromium, find_chromium
+from .contrast import TEXTS, contrast, luminance
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from .chromium import Tab
+
 AUDIENCE = "https://api.example.com"
 SCRIPT = "<script>document.title = 'taken over'</script><img src=x onerror=alert(1)>"
-
-# Each piece of text on the page that can be seen: its colour, size, weight, and the first opaque ground under it.
-TEXTS = """
-(() => {
-  const found = [], walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  while (walker.nextNode()) {
-    const text = walker.currentNode.textContent.trim(), element = walker.currentNode.parentElement;
-    if (!text || !element.getClientRects().length) continue;
-    const style = getComputedStyle(element);
-    const paper = (of) => getComputedStyle(of).backgroundColor;
-    let ground = element;
-    while (ground.parentElement && paper(ground) === 'rgba(0, 0, 0, 0)') ground = ground.parentElement;
-    found.push({text, ink: style.color, paper: paper(ground), size: parseFloat(style.fontSize)});
-  }
-  return found;
-})()
-"""
-
-
-@pytest.fixture(scope="module")
-def tab(cannot_run) -> Iterator[Tab]:
-    program = find_chromium()
-    if program is None:
-        cannot_run("there is no chromium; on Debian: apt-get install chromium")
-    with chromium(program) as tab:
-        yield tab
 
 
 @pytest.fixture(scope="module")
@@ -213,16 +189,3 @@ def test_pictures(open_page, scheme, tmp_path):
     tab = open_page(scheme, scope="openid profile email", permissions=["read:users"], name="Jane Doe")
     path = Path(os.environ.get("PICTURES", tmp_path)) / f"denied-{scheme}.png"
     assert tab.picture(path).stat().st_size > 20_000
-
-
-def luminance(colour: str) -> float:
-    """The relative luminance of a colour as CSS computes it (WCAG 2.2)."""
-    numbers = [float(part) for part in colour[colour.index("(") + 1 : -1].split(",")[:3]]
-    linear = [c / 12.92 if (c := n / 255) <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for n in numbers]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-
-def contrast(ink: str, paper: str) -> float:
-    """The contrast ratio of two colours (WCAG 2.2)."""
-    dark, light = sorted((luminance(ink), luminance(paper)))
-    return (light + 0.05) / (dark + 0.05)

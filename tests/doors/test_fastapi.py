@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from copy import deepcopy
 from functools import partial
 from typing import Annotated, Any
 
@@ -30,7 +31,7 @@ from jwtauthz import (
     any_of,
     authenticated,
 )
-from jwtauthz.fastapi import JWTAuthz
+from jwtauthz.fastapi import JWTAuthz, Login
 from jwtauthz.starlette import JWTAuthzMiddleware, token_from
 from jwtauthz.testing import FakeIssuer
 
@@ -390,6 +391,85 @@ def test_every_operation_lists_the_scopes_of_its_whole_chain() -> None:
 def test_the_scheme_stands_there_once(decides: Callable[[], ResourceServer], scheme: dict[str, str]) -> None:
     document = documented(JWTAuthz(decides())).openapi()
     assert document["components"]["securitySchemes"] == {"jwtauthz": scheme}
+
+
+LOGIN = Login("https://issuer.test/authorize", "https://issuer.test/token", {"openid": "Who you are", "a": "Read"})
+
+
+def test_a_login_lists_the_scopes_of_all_operations_and_its_own() -> None:
+    document = documented(JWTAuthz(server(), login=LOGIN)).openapi()
+    assert document["components"]["securitySchemes"]["jwtauthz"] == {
+        "type": "oauth2",
+        "flows": {
+            "authorizationCode": {
+                "authorizationUrl": "https://issuer.test/authorize",
+                "tokenUrl": "https://issuer.test/token",
+                "scopes": {"a": "Read", "b": "", "c": "", "openid": "Who you are"},
+            }
+        },
+    }
+    assert security(document) == security(documented(JWTAuthz(server())).openapi())
+
+
+def test_a_scope_that_depends_on_the_request_can_not_be_chosen_when_one_logs_in() -> None:
+    authz = JWTAuthz(server(), login=Login("https://issuer.test/authorize", "https://issuer.test/token"))
+    document = protected(authz.requires("read:{org_id}", "a"), authz=authz).app.openapi()
+    scheme = document["components"]["securitySchemes"]["jwtauthz"]
+    assert scheme["flows"]["authorizationCode"]["scopes"] == {"a": ""}
+
+
+def test_a_login_is_documented_the_same_twice_and_leaves_a_scheme_of_the_app_alone() -> None:
+    authz = JWTAuthz(server(), login=LOGIN)
+    app = documented(authz)
+    assert deepcopy(app.openapi()) == app.openapi()
+    own = {"type": "http", "scheme": "bearer"}
+    app.openapi_schema["components"]["securitySchemes"]["jwtauthz"] = own  # type: ignore[index]
+    assert app.openapi()["components"]["securitySchemes"] == {"jwtauthz": own}
+
+
+@pytest.mark.parametrize(
+    ("made", "told"),
+    [
+        pytest.param(
+            lambda: Login("http://issuer.test/a", "https://issuer.test/t"), "authorization_url", id="http"
+        ),
+        pytest.param(lambda: Login("https://issuer.test/a", "/token"), "token_url", id="no whole URL"),
+        pytest.param(lambda: Login("https://issuer.test/a", None), "token_url", id="none at all"),
+        pytest.param(lambda: Login("https://a.test", "https://a.test", ["a"]), "what they are for", id="a list"),
+        pytest.param(lambda: Login("https://a.test", "https://a.test", {"a b": ""}), "a b", id="two in one"),
+        pytest.param(lambda: Login("https://a.test", "https://a.test", {"a": None}), "None of 'a'", id="no text"),
+        pytest.param(lambda: JWTAuthz(server(), login="https://a.test"), "Write login=Login", id="a text"),
+    ],
+)
+def test_a_login_that_makes_no_sense_is_refused(made: Callable[[], object], told: str) -> None:
+    with pytest.raises(ConfigurationError, match=told):
+        made()
+
+
+def test_the_403_of_an_operation_says_what_it_needs() -> None:
+    document = documented(JWTAuthz(server())).openapi()
+    told = {path: answers(document, path).get("403", {}).get("description") for path in document["paths"]}
+    words = "The access token does not grant what this operation needs"
+    assert told == {
+        "/open": None,
+        "/any": words,
+        "/chain": f"{words}: `c` and `a`",
+        "/either": f"{words}: (`a` or `b`) and `c`",
+        "/two": f"{words}: `c` and `a` and `b`",
+        "/optional": f"{words}: `a`",
+    }
+
+
+def test_the_403_of_an_operation_says_nothing_of_another_issuer_and_of_policies_that_are_tried_out() -> None:
+    ours, others = JWTAuthz(server()), JWTAuthz(server(), scheme_name="others")
+    app = FastAPI()
+    ours.init_app(app)
+    needs = [ours.requires("a"), ours.requires("tried", shadow=True), others.requires("theirs")]
+
+    @app.get("/", dependencies=needs)
+    async def view() -> None: ...
+
+    assert answers(app.openapi())["403"]["description"].endswith(" needs: `a`")
 
 
 def test_openapi_asks_no_issuer() -> None:

@@ -1,4 +1,5 @@
-// An issuer for the tests that is not ours: oidc-provider on loopback, with one client and one API.
+// An issuer for the tests that is not ours: oidc-provider on loopback, with one API and two clients: a machine
+// with a secret (client credentials), and pages in browsers (authorization code + PKCE), at any port of this machine.
 //
 //   node issuer.mjs [--port 0] [--keys FILE] [--jwks-path /jwks]
 //
@@ -20,6 +21,8 @@ import { parseArgs } from 'node:util';
 
 import Provider from 'oidc-provider';
 
+import { answerPerson, findAccount } from './sign_in.mjs';
+
 // Debian 12 has Node 18; this is all that oidc-provider and jose miss there.
 globalThis.crypto ??= webcrypto;
 globalThis.CryptoKey ??= webcrypto.CryptoKey;
@@ -32,8 +35,11 @@ URL.parse ??= (...parts) => {
 };
 
 const AUDIENCE = 'https://api.example.com';
-const SCOPES = 'read:users write:users';
+const SCOPES = 'read:users write:users read:reports';
 const CLIENT = { id: 'robot', secret: 'a-secret-known-to-the-tests-alone' };
+const BROWSER_CLIENT = 'browser';
+// Where a browser may be sent back to: the page of examples/spa, and that of Swagger UI.
+const RETURN_PATHS = ['/', '/docs/oauth2-redirect'];
 
 const { values: options } = parseArgs({
   options: {
@@ -72,13 +78,26 @@ function newProvider(issuer, keys, jwksPath) {
       grant_types: ['client_credentials'],
       redirect_uris: [],
       response_types: [],
+    }, {
+      client_id: BROWSER_CLIENT,
+      token_endpoint_auth_method: 'none',
+      // A native client's loopback URIs match at every port (RFC 8252 section 7.3).
+      application_type: 'native',
+      redirect_uris: RETURN_PATHS.map((path) => `http://127.0.0.1${path}`),
     }],
+    pkce: { required: () => true },
+    findAccount,
+    cookies: { keys: [randomUUID()] },
+    // Which pages may call the token endpoint. Metadata and keys are for everybody.
+    clientBasedCORS: (_context, origin, client) =>
+      client.clientId === BROWSER_CLIENT && new URL(origin).hostname === '127.0.0.1',
     features: {
       devInteractions: { enabled: false },
       clientCredentials: { enabled: true },
       resourceIndicators: {
         enabled: true,
         defaultResource: () => AUDIENCE,
+        useGrantedResource: () => true, // else `openid` makes the access token an opaque one for userinfo
         getResourceServerInfo: (_context, resource) => ({
           audience: resource,
           scope: SCOPES,
@@ -88,8 +107,15 @@ function newProvider(issuer, keys, jwksPath) {
         }),
       },
     },
-    ttl: { ClientCredentials: 600 },
+    ttl: { ClientCredentials: 600, Interaction: 600, Session: 3600, Grant: 3600, IdToken: 600 },
   });
+}
+
+function answerer(provider) {
+  const itself = provider.callback();
+  return (request, response) => (
+    request.url.startsWith('/interaction/') ? answerPerson(provider, request, response) : itself(request, response)
+  );
 }
 
 function say(message) {
@@ -104,8 +130,14 @@ const server = createServer((request, response) => answer(request, response));
 
 server.listen(Number(options.port), '127.0.0.1', () => {
   const issuer = `http://127.0.0.1:${server.address().port}`;
-  answer = newProvider(issuer, keys, jwksPath).callback();
-  say({ ready: issuer, audience: AUDIENCE, client_id: CLIENT.id, client_secret: CLIENT.secret });
+  answer = answerer(newProvider(issuer, keys, jwksPath));
+  say({
+    ready: issuer,
+    audience: AUDIENCE,
+    client_id: CLIENT.id,
+    client_secret: CLIENT.secret,
+    browser_client_id: BROWSER_CLIENT,
+  });
 
   const commands = createInterface({ input: process.stdin });
   commands.on('line', (line) => {
@@ -119,7 +151,7 @@ server.listen(Number(options.port), '127.0.0.1', () => {
       say({ error: `unknown command: ${line}` });
       return;
     }
-    answer = newProvider(issuer, keys, jwksPath).callback();
+    answer = answerer(newProvider(issuer, keys, jwksPath));
     say(command === 'rotate' ? { kid: keys[0].kid } : { jwks_path: jwksPath });
   });
   commands.on('close', () => process.exit(0));

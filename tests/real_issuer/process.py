@@ -1,4 +1,7 @@
-"""Runs `issuer.mjs`: oidc-provider, the certified OpenID Connect server for Node, on loopback."""
+"""Runs `issuer.mjs`: oidc-provider, the certified OpenID Connect server for Node, on loopback.
+
+Tests get it as a fixture; `examples/with_real_issuer.py` runs the examples with it.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +10,42 @@ import shutil
 import subprocess
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any
 
 import httpx
-import pytest
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 HERE = Path(__file__).parent
 OLDEST_NODE = 18
+
+
+class CannotRun(Exception):
+    """This machine lacks something; the text says what."""
+
+
+def find_node() -> str:
+    """The path of Node, with the issuer's packages installed. Raises CannotRun."""
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if node is None or npm is None:
+        raise CannotRun("a real issuer needs Node and npm on the path")
+    version = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout.strip()
+    if int(version.removeprefix("v").partition(".")[0]) < OLDEST_NODE:
+        raise CannotRun(f"a real issuer needs Node {OLDEST_NODE} or newer, this is {version}")
+    if not _are_installed():
+        done = subprocess.run([npm, "ci"], cwd=HERE, capture_output=True, text=True, check=False, timeout=300)
+        if done.returncode:
+            raise CannotRun(f"`npm ci` in tests/real_issuer failed: {done.stderr.strip()[-500:]}")
+    return node
+
+
+def _are_installed() -> bool:
+    """Whether the very versions that `package.json` pins are there."""
+    pinned = json.loads((HERE / "package.json").read_text())["dependencies"]
+    return all(_installed(name) == version for name, version in pinned.items())
+
+
+def _installed(package: str) -> str | None:
+    there = HERE / "node_modules" / package / "package.json"
+    return str(json.loads(there.read_text())["version"]) if there.exists() else None
 
 
 class RealIssuer:
@@ -34,7 +63,8 @@ class RealIssuer:
         self._process: subprocess.Popen[str] | None = None
         self._port = 0
         self._jwks_path = "/jwks"
-        self._client = ("", "")
+        self.client = ("", "")
+        self.browser_client_id = ""
         self.url = ""
         self.audience = ""
 
@@ -43,9 +73,10 @@ class RealIssuer:
         # Node 20 has been seen to hang before it ran a line of ours, once in a hundred starts.
         ready = self._begin(10) or self._begin(10) or self._begin(30)
         if ready is None:
-            pytest.fail(f"the issuer ended without a word; its log:\n{self._log.read_text()}", pytrace=False)
+            raise RuntimeError(f"the issuer ended without a word; its log:\n{self._log.read_text()}")
         self.url, self.audience = ready["ready"], ready["audience"]
-        self._client = (ready["client_id"], ready["client_secret"])
+        self.client = (ready["client_id"], ready["client_secret"])
+        self.browser_client_id = ready["browser_client_id"]
         self._port = httpx.URL(self.url).port or 0
 
     def _begin(self, patience: float) -> dict[str, Any] | None:
@@ -99,7 +130,7 @@ class RealIssuer:
             "scope": scope,
             "resource": self.audience if audience is None else audience,
         }
-        answer = httpx.post(self.metadata()["token_endpoint"], data=form, auth=self._client, trust_env=False)
+        answer = httpx.post(self.metadata()["token_endpoint"], data=form, auth=self.client, trust_env=False)
         return str(answer.raise_for_status().json()["access_token"])
 
     def _tell(self, command: str) -> dict[str, Any]:
@@ -109,7 +140,7 @@ class RealIssuer:
         self._process.stdin.flush()
         answer = self._read_answer(30)
         if answer is None:
-            pytest.fail(f"the issuer does not answer; its log:\n{self._log.read_text()}", pytrace=False)
+            raise RuntimeError(f"the issuer does not answer; its log:\n{self._log.read_text()}")
         return answer
 
     def _read_answer(self, patience: float) -> dict[str, Any] | None:
@@ -127,46 +158,3 @@ class RealIssuer:
             return None
         answer: dict[str, Any] = json.loads(line)
         return answer
-
-
-@pytest.fixture(scope="session")
-def node(cannot_run: Callable[[str], NoReturn]) -> str:
-    """The path of Node, with the issuer's packages installed."""
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if node is None or npm is None:
-        cannot_run("a real issuer needs Node and npm on the path")
-    version = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout.strip()
-    if int(version.removeprefix("v").partition(".")[0]) < OLDEST_NODE:
-        cannot_run(f"a real issuer needs Node {OLDEST_NODE} or newer, this is {version}")
-    if not _is_installed():
-        done = subprocess.run([npm, "ci"], cwd=HERE, capture_output=True, text=True, check=False, timeout=300)
-        if done.returncode:
-            cannot_run(f"`npm ci` in tests/real_issuer failed: {done.stderr.strip()[-500:]}")
-    return node
-
-
-@pytest.fixture(scope="session")
-def real_issuer(node: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealIssuer]:
-    """oidc-provider on loopback, one for all tests: do not rotate or stop it."""
-    issuer = RealIssuer(node, tmp_path_factory.mktemp("real-issuer"))
-    issuer.start()
-    yield issuer
-    issuer.stop()
-
-
-@pytest.fixture
-def own_real_issuer(node: str, tmp_path: Path) -> Iterator[RealIssuer]:
-    """oidc-provider on loopback for one test alone, to rotate and stop as it likes."""
-    issuer = RealIssuer(node, tmp_path)
-    issuer.start()
-    yield issuer
-    issuer.stop()
-
-
-def _is_installed() -> bool:
-    """Whether the very version that `package.json` pins is there."""
-    there = HERE / "node_modules" / "oidc-provider" / "package.json"
-    if not there.exists():
-        return False
-    pinned = json.loads((HERE / "package.json").read_text())["dependencies"]["oidc-provider"]
-    return bool(json.loads(there.read_text())["version"] == pinned)
