@@ -1,6 +1,7 @@
-"""Keeps the site whole without a network: a page that loads anything from elsewhere is a warning, and so a failure.
+"""Keeps the site whole without a network: what a page loads from elsewhere is a warning, and so a failure.
 
-Links that a reader may follow are not meant; scripts, styles, pictures and the like are, which a browser fetches itself.
+Links that a reader may follow are not meant; scripts, styles, pictures and the like are, which a browser
+fetches by itself.
 """
 
 from __future__ import annotations

@@ -5,17 +5,11 @@ The pages that promise more than that have a test of their own beside this one.
 
 from __future__ import annotations
 
-import json
 import re
-from datetime import UTC, datetime, timedelta
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
-from docs_blocks import DOCS, PAGES, Block, blocks, run
+from docs_blocks import DOCS, PAGES, Block, blocks, furnish, run
 
 ALL = [block for page in PAGES for block in blocks(page)]
 # A block in any other language would be Python in disguise, or a typing error that turns a test off.
@@ -38,25 +32,16 @@ def python_blocks(page: str) -> list[Block]:
 @pytest.fixture
 def place(issuer, tmp_path, monkeypatch):
     """A folder with the files that blocks name."""
+    furnish(tmp_path, issuer)
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "jwks.json").write_text(json.dumps(issuer.jwks()))
-    (tmp_path / "internal-ca.pem").write_bytes(certificate())
     monkeypatch.setenv("JWTAUTHZ_ISSUER", issuer.url)
     monkeypatch.setenv("JWTAUTHZ_AUDIENCE", issuer.audience)
     return tmp_path
 
 
-def certificate() -> bytes:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "an internal CA")])
-    now = datetime.now(UTC)
-    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-    builder = builder.not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
-    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-    return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
-
-
-@pytest.mark.parametrize("block", [block for block in ALL if block.language == "python" and not block.title], ids=str)
+@pytest.mark.parametrize(
+    "block", [block for block in ALL if block.language == "python" and not block.title], ids=str
+)
 def test_a_block_of_python_runs(block, issuer, place):
     run(block.text, issuer.url, str(block))
 
