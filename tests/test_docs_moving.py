@@ -38,14 +38,15 @@ OURS: dict[str, Any] = {
 EXPRESS = {
     "express-jwt-authz": "expectedScopes checkAllScopes customScopeKey customUserKey failWithError",
     "express-jwt": "secret algorithms credentialsRequired getToken requestProperty isRevoked onExpired .unless "
-    "audience issuer subject jwtid nonce clockTolerance clockTimestamp maxAge ignoreExpiration ignoreNotBefore complete "
-    "allowInvalidAsymmetricKeyTypes",
+    "audience issuer subject jwtid nonce clockTolerance clockTimestamp maxAge ignoreExpiration ignoreNotBefore "
+    "complete allowInvalidAsymmetricKeyTypes",
     "jwks-rsa": "jwksUri cache cacheMaxEntries cacheMaxAge cacheMaxAgeFallback onStaleCacheFallback rateLimit "
     "jwksRequestsPerMinute timeout requestHeaders requestAgent fetcher getKeysInterceptor proxy strictSsl "
     "handleSigningKeyError expressJwtSecret",
     "express-oauth2-jwt-bearer": "issuerBaseURL issuer jwksUri secret publicKey audience tokenSigningAlg mcd "
     "authRequired clockTolerance maxTokenAge strict validators agent timeoutDuration cooldownDuration cacheMaxAge "
-    "cache dpop mtls getCertificate requiredScopes scopeIncludesAny claimEquals claimIncludes claimCheck req.auth ISSUER_BASE_URL",
+    "cache dpop mtls getCertificate requiredScopes scopeIncludesAny claimEquals claimIncludes claimCheck req.auth "
+    "ISSUER_BASE_URL",
 }
 
 

@@ -1,4 +1,4 @@
-"""The site as a whole: it loads nothing from elsewhere, its pictures and tables are true, no public name is missing."""
+"""The site as a whole: it loads nothing from elsewhere, its pictures and tables are true, no name is missing."""
 
 from __future__ import annotations
 

@@ -2,9 +2,9 @@
 
 A page with a Python block that has a title is followed from top to bottom. A block with a title becomes that
 file. A `console` block is typed: in the reader's first terminal, where its output must be what the page shows, or
-in the terminal of its title, where it goes on running and each line that is shown must come. So must the lines of a
-`text` block with the title of a terminal. Only what differs from day to day may differ: the values of the headers
-Date and Server.
+in the terminal of its title, where it goes on running and each line that is shown must come. So must the lines of
+a `text` block with the title of a terminal. Only what differs from day to day may differ: the values of the
+headers Date and Server.
 
 Where outputs have changed, write them anew with
 
