@@ -44,7 +44,7 @@ docs: $(VENV)/.test
 	$(BIN)/python -m pytest tests/test_readme.py $(wildcard tests/test_docs_*.py) $(ARGS)
 
 site: $(VENV)/.site
-	$(BIN)/mkdocs build --strict $(ARGS)
+	PATH="$(abspath $(BIN)):$$PATH" NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict $(ARGS)
 
 bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks $(or $(ARGS),all)
