@@ -21,6 +21,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -87,12 +88,11 @@ class Walk:
         process = self.terminals.pop(terminal, None)
         if process is not None:
             process.send_signal(signal.SIGINT)
-            try:
+            with suppress(subprocess.TimeoutExpired):
                 process.wait(10)
-            finally:
-                process.kill()
-                process.wait()
-                process.stdin.close()
+            process.kill()
+            process.wait()
+            process.stdin.close()
 
     def _log(self, terminal: str) -> Path:
         return self.folder / f"{terminal}.log"
