@@ -6,6 +6,7 @@
 #   make lint        ruff: rules and format
 #   make typecheck   mypy
 #   make docs        run every block of the documentation, and compare its tables with the code
+#   make site        build the documentation as a site into site/; any warning is an error
 #   make bench       all benchmarks; one of them: make bench ARGS="verify --quick". What needs wrk or Node is skipped
 #                    where they are not installed: apt-get install wrk nodejs npm
 #   make clean       forget the virtual environment
@@ -24,7 +25,7 @@ VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2
 MADE := $(VENV)/.made-$(VERSION)
 
 .DELETE_ON_ERROR:
-.PHONY: demo test lint typecheck docs bench clean
+.PHONY: demo test lint typecheck docs site bench clean
 
 demo: $(VENV)/.demo
 	$(BIN)/jwtauthz demo $(ARGS)
@@ -41,6 +42,9 @@ typecheck: $(VENV)/.lint
 
 docs: $(VENV)/.test
 	$(BIN)/python -m pytest tests/test_readme.py $(wildcard tests/test_docs_*.py) $(ARGS)
+
+site: $(VENV)/.site
+	PATH="$(abspath $(BIN)):$$PATH" NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict $(ARGS)
 
 bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks $(or $(ARGS),all)
@@ -61,6 +65,11 @@ $(VENV)/.test: $(MADE) pyproject.toml
 $(VENV)/.lint: $(MADE) pyproject.toml
 	@echo "Installing jwtauthz and what its linters need into $(VENV) ..."
 	@$(PIP) install --editable . --group lint
+	@touch $@
+
+$(VENV)/.site: $(MADE) pyproject.toml
+	@echo "Installing what builds the site into $(VENV) ..."
+	@$(PIP) install --group docs
 	@touch $@
 
 $(VENV)/.bench: $(MADE) pyproject.toml

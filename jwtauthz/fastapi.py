@@ -13,7 +13,7 @@ whoever sends it. `jwtauthz.starlette.JWTAuthzMiddleware` in front asks for the 
 its public ones, and the dependencies go on with the token that it has verified.
 
 *Tests.* Real tokens are best: `jwtauthz.testing.FakeIssuer`. Else override the dependency, as with any other;
-the same needs are always the same callable::
+the same needs are always the same callable:
 
     app.dependency_overrides[authz] = fake
     app.dependency_overrides[authz.requires("read:users", claim="permissions").dependency] = fake

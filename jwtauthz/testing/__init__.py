@@ -3,8 +3,6 @@
 `MisbehavingIssuer` is for the day on which the issuer is not well: it hangs, drips, redirects, leaks, sends
 web pages and bombs, one of the `behaviours` at a time.
 
-::
-
     from jwtauthz.testing import FakeIssuer
 
     with FakeIssuer() as issuer:

@@ -26,8 +26,6 @@ METADATA_PATHS = ("/.well-known/openid-configuration", "/.well-known/oauth-autho
 class FakeIssuer:
     """Issues tokens that verify, or that fail in the one way you ask for.
 
-    ::
-
         with FakeIssuer() as issuer:
             server = ResourceServer(issuer=issuer.url, audience=issuer.audience)
             good = issuer.token(scope="read:users")

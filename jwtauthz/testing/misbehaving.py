@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 class MisbehavingIssuer(FakeIssuer):
     """A `FakeIssuer` whose answers go wrong in the way that you choose, and well again when you say so.
 
-    ::
-
         from jwtauthz.testing import MisbehavingIssuer, behaviours
 
         with MisbehavingIssuer(behaviours.hanging()) as issuer:
