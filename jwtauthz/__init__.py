@@ -35,6 +35,7 @@ from .policy import (
 )
 from .request import Request
 from .resource_server import ResourceServer
+from .route_table import RouteTable, public
 from .token import VerifiedToken
 from .verifier import Verifier
 
@@ -58,6 +59,7 @@ __all__ = [
     "Request",
     "Requirement",
     "ResourceServer",
+    "RouteTable",
     "ServiceUnavailable",
     "VerifiedToken",
     "Verifier",
@@ -67,6 +69,7 @@ __all__ = [
     "claim_equals",
     "claim_includes",
     "organization",
+    "public",
     "shadow",
     "step_up",
 ]

@@ -36,6 +36,7 @@ from fastapi.security.base import SecurityBase
 from starlette.requests import HTTPConnection
 from starlette.websockets import WebSocketState
 
+from .app_routes import Layer
 from .claims import scope_name
 from .errors import AccessDenied, ConfigurationError
 from .keys.discovery import metadata_urls
@@ -297,12 +298,27 @@ def _routes(app: FastAPI) -> Iterator[tuple[Any, list[Dependant]]]:
     # Newer versions of FastAPI keep included routers as they are, and unfold them here.
     unfold = getattr(routing, "iter_route_contexts", iter)
     for route in unfold(app.routes):
-        waiting, all_of_them = [getattr(route, "dependant", None)], []
-        while waiting:
-            if (dependant := waiting.pop()) is not None:
-                all_of_them.append(dependant)
-                waiting.extend(dependant.dependencies)
-        yield route, all_of_them
+        yield route, _dependants(route)
+
+
+def _dependants(route: Any) -> list[Dependant]:
+    waiting, all_of_them = [getattr(route, "dependant", None)], []
+    while waiting:
+        if (dependant := waiting.pop()) is not None:
+            all_of_them.append(dependant)
+            waiting.extend(dependant.dependencies)
+    return all_of_them
+
+
+def _layers_of(route: Any) -> Iterator[Layer]:
+    """What the dependencies of a route ask for, for the table of an app's routes."""
+    for dependant in _dependants(route):
+        required = dependant.call._any_token if isinstance(dependant.call, JWTAuthz) else dependant.call  # noqa: SLF001
+        if isinstance(required, _Required):
+            scopes = _scopes(dependant)
+            if scopes:
+                yield Layer(requirement(*scopes), "dependency")
+            yield Layer(required.needed, "dependency", required.optional and not scopes)
 
 
 def _check(app: FastAPI) -> None:

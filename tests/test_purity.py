@@ -12,7 +12,18 @@ import pytest
 import jwtauthz
 
 PACKAGE = Path(jwtauthz.__file__).parent
-PURE = ("challenge", "checks", "claims", "errors", "events", "policy", "request", "token")
+PURE = (
+    "challenge",
+    "checks",
+    "claims",
+    "errors",
+    "events",
+    "policy",
+    "request",
+    "route_rules",
+    "route_tree",
+    "token",
+)
 # Of the standard library: what computes. `logging` is there for a check of the application that raises.
 HARMLESS = {
     "__future__",
@@ -27,6 +38,7 @@ HARMLESS = {
     "math",
     "re",
     "string",
+    "unicodedata",
     "sys",
     "types",
     "typing",
