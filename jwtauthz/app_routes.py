@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from .route_paths import Parameter, PathPattern
@@ -28,11 +28,13 @@ class Layer:
         needed: what it asks for; None if it says that the route is public.
         where: what asks: a rule, a decorator, a blueprint, a dependency.
         optional: whether requests without credentials pass it.
+        only_at: the path of a rule that is for a part of the route, and there goes before the others.
     """
 
     needed: Requirement | None
     where: str
     optional: bool = False
+    only_at: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +58,15 @@ class AppRoute:
         """What it covers, or more."""
         return loosely(self.path + ("/*" if self.opaque else ""))
 
+    def below(self, prefix: str) -> AppRoute:
+        """The same, seen from below a prefix of its path."""
+        return replace(self, path=self.path.removeprefix(prefix))
+
     @property
     def is_protected(self) -> bool:
         """Whether no request without a valid token comes in."""
-        return any(layer.needed is not None and not layer.optional for layer in self.layers)
+        whole = [layer for layer in self.layers if layer.only_at is None]
+        return any(layer.needed is not None and not layer.optional for layer in whole)
 
     @property
     def is_public(self) -> bool:
@@ -107,18 +114,28 @@ def dead_rules(rules: Iterable[Rule], routes: Sequence[AppRoute]) -> Iterator[st
                 yield f"The rule {rule.text!r} is for {method.upper()}; the application has {known} there."
 
 
-def layer_of_rules(rules: Sequence[Rule], method: str, pattern: PathPattern) -> Rule | None:
+def layers_of_rules(rules: Sequence[Rule], route: AppRoute) -> list[Layer]:
+    """What rules ask of a route: the narrowest that covers all of it, and narrower ones that cover a part."""
+    rule, pattern = covering(rules, route), route.pattern
+    layers = [] if rule is None else [Layer(rule.needed, f"rule {rule.text!r}")]
+    for other in rules:
+        apart = other is not rule and _is_for(other, route.method) and other.path.within(pattern)
+        if apart and not pattern.within(other.path):
+            layers.append(Layer(other.needed, f"rule {other.text!r}", only_at=other.path.text))
+    return layers
+
+
+def covering(rules: Iterable[Rule], route: AppRoute) -> Rule | None:
     """The narrowest rule that covers a whole route; None where none does."""
-    name = method if method != "*" else None
-    best: Rule | None = None
+    pattern, best = route.pattern, None
     for rule in rules:
-        if rule.methods is not None and name not in rule.covers:
-            continue
-        if not pattern.within(rule.path) or not _opens_or_closes(rule, pattern):
-            continue
-        if best is None or _narrower(rule, best):
-            best = rule
+        if _is_for(rule, route.method) and pattern.within(rule.path) and _opens_or_closes(rule, pattern):
+            best = rule if best is None or _narrower(rule, best) else best
     return best
+
+
+def _is_for(rule: Rule, method: str) -> bool:
+    return rule.methods is None or method in rule.covers - {"*"}
 
 
 def _opens_or_closes(rule: Rule, pattern: PathPattern) -> bool:
@@ -131,5 +148,5 @@ def _opens_or_closes(rule: Rule, pattern: PathPattern) -> bool:
 
 def _narrower(one: Rule, other: Rule) -> bool:
     if one.path.shape == other.path.shape:
-        return one.methods is not None and (other.methods is None or "GET" in other.methods)
+        return one.methods is not None and (other.methods is None or "HEAD" in one.methods)
     return one.path.within(other.path)

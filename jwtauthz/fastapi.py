@@ -318,7 +318,8 @@ def _layers_of(route: Any) -> Iterator[Layer]:
             scopes = _scopes(dependant)
             if scopes:
                 yield Layer(requirement(*scopes), "dependency")
-            yield Layer(required.needed, "dependency", required.optional and not scopes)
+            if not scopes or required.needed != authenticated():
+                yield Layer(required.needed, "dependency", required.optional and not scopes)
 
 
 def _check(app: FastAPI) -> None:

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from flask import current_app, request
 
-from .app_routes import AppRoute, Layer, dead_rules, layer_of_rules
+from .app_routes import AppRoute, Layer
 from .errors import ConfigurationError
-from .route_table import NoRule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -46,7 +45,7 @@ def guard_by_rules(app: Flask, table: RouteTable, admit: _Admit) -> None:
         nonlocal told
         if not told:
             told = True
-            for sentence in dead_rules(table.rules, list(_routes(current_app))):
+            for sentence in table.without_route(_routes(current_app)):
                 logger.error("%s Correct it, or leave it out.", sentence)
         needed, path_params, _ = table.find(request.method, request.path)
         if needed is not None:
@@ -58,15 +57,16 @@ def guard_by_rules(app: Flask, table: RouteTable, admit: _Admit) -> None:
 def routes_of(app: Flask) -> list[AppRoute]:
     """Every route of an application, with what stands before each."""
     table: RouteTable | None = app.extensions.get(_RULES)
-    return [
-        AppRoute(route.method, route.path, (*_by_rules(table, route), *route.layers)) for route in _routes(app)
-    ]
+    found = list(_routes(app))
+    if table is None:
+        return found
+    return [AppRoute(each.method, each.path, (*table.layers_for(each), *each.layers)) for each in found]
 
 
-def _by_rules(table: RouteTable | None, route: AppRoute) -> Iterator[Layer]:
-    if table is not None:
-        rule = layer_of_rules(table.rules, route.method, route.pattern)
-        yield Layer(NoRule("", ""), "no rule") if rule is None else Layer(rule.needed, f"rule {rule.text!r}")
+def dead_rules_of(app: Flask) -> list[str]:
+    """A sentence for each rule that is for no route of an application."""
+    table: RouteTable | None = app.extensions.get(_RULES)
+    return [] if table is None else table.without_route(_routes(app))
 
 
 def _routes(app: Flask) -> Iterator[AppRoute]:

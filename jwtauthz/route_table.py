@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
+from .app_routes import Layer, covering, dead_rules, layers_of_rules
 from .checks import show
 from .errors import ConfigurationError
 from .route_paths import is_odd
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from os import PathLike
 
+    from .app_routes import AppRoute
     from .decision import Requirement
 
 __all__ = ["WEBSOCKET", "Found", "NoRule", "RouteTable", "Rule", "public"]
@@ -123,6 +125,21 @@ class RouteTable:
             if sure:
                 return Found(rule.needed, dict(zip(rule.path.names, values, strict=False)), rule)
         return self._otherwise or Found(_no_rule(upper, path, odd=odd, like=rule), {}, None)
+
+    def covering(self, route: AppRoute) -> Rule | None:
+        """The narrowest rule that covers a whole route; narrower ones may stand for a part of it."""
+        return covering(self.rules, route)
+
+    def layers_for(self, route: AppRoute) -> list[Layer]:
+        """What the rules ask of a route; nobody may where none covers it."""
+        layers = layers_of_rules(self.rules, route)
+        if self._otherwise is None and not any(layer.only_at is None for layer in layers):
+            return [Layer(NoRule("", ""), "no rule"), *layers]
+        return layers
+
+    def without_route(self, routes: Iterable[AppRoute]) -> list[str]:
+        """A sentence for each rule that is for none of these routes, or for a method that they have not."""
+        return list(dead_rules(self.rules, list(routes)))
 
     def __repr__(self) -> str:
         return f"<RouteTable {[rule.text for rule in self.rules]!r}>"

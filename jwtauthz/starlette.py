@@ -32,13 +32,13 @@ from starlette.requests import Request as HTTPRequest
 from starlette.responses import Response
 from starlette.websockets import WebSocket
 
-from .app_routes import Layer, layer_of_rules, loosely
+from .app_routes import Layer
 from .decorators import requirement_of_decorator
 from .errors import AccessDenied, ConfigurationError
 from .policy import authenticated, requirement
 from .request import Request
 from .resource_server import ResourceServer
-from .route_table import WEBSOCKET, NoRule, RouteTable
+from .route_table import WEBSOCKET, RouteTable
 from .signatures import signature_of
 from .starlette_routes import NEEDS, RouteCheck, inner_root_of, route_path
 
@@ -181,15 +181,14 @@ class JWTAuthzMiddleware:
 
     def layers_for(self, route: AppRoute, prefix: str) -> tuple[Layer, ...]:
         """What it asks of the requests to a route; for the table of an app's routes."""
-        if self._table is None:
-            return (Layer(self._needed, "middleware", self.optional),)
-        path = loosely(route.pattern.text.removeprefix(prefix))
-        rule = layer_of_rules(self._table.rules, route.method, path)
-        if rule is not None:
-            return (Layer(rule.needed, f"rule {rule.text!r}"),)
-        if self._routes is None:
-            return (Layer(self._needed, "middleware", self.optional),)
-        return (Layer(NoRule("", ""), "no rule"),)
+        layers = [] if self._table is None else self._table.layers_for(route.below(prefix))
+        if any(layer.only_at is None for layer in layers):
+            return tuple(layers)
+        return (Layer(self._needed, "middleware", self.optional), *layers)
+
+    def rules_without_route(self) -> list[str]:
+        """A sentence for each rule that is for no route of the app; for the table of its routes."""
+        return [] if self._routes is None else self._routes.dead()
 
 
 def requires(

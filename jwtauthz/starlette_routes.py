@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.routing import BaseRoute, Host, Mount, Route, Router, WebSocketRoute
 
-from .app_routes import AppRoute, Layer, dead_rules
+from .app_routes import AppRoute, Layer
 from .errors import ConfigurationError
 from .route_table import WEBSOCKET
 
@@ -79,16 +79,19 @@ class RouteCheck:
         if not self._done:
             self._ask()
 
+    def dead(self) -> list[str]:
+        """A sentence for each rule that is for no route; none where the routes can't be seen."""
+        *_, last = _chain(self._app)
+        routes = getattr(last, "routes", None)
+        return self._table.without_route(routes_behind(last)) if isinstance(routes, list) else []
+
     def _ask(self) -> tuple[list[str], bool]:
         self._done = True
-        *between, last = _chain(self._app)
-        if not isinstance(getattr(last, "routes", None), list):
-            return [], False
-        dead = list(dead_rules(self._table.rules, list(routes_behind(last))))
-        # A middleware between us and the routes may answer paths of its own.
-        certain = all(type(each).__module__.startswith(_THEIRS) for each in between)
+        dead = self.dead()
         for sentence in dead:
             logger.error("%s Correct it, or leave it out.", sentence)
+        # A middleware between us and the routes may answer paths of its own.
+        certain = all(type(each).__module__.startswith(_THEIRS) for each in _chain(self._app))
         return dead, certain
 
 
@@ -97,10 +100,15 @@ def routes_of(app: Any) -> list[AppRoute]:
     return list(routes_behind(app))
 
 
+def dead_rules_of(app: Any) -> list[str]:
+    """A sentence for each rule of an app's own middleware that is for no route of it."""
+    return [sentence for each in _chain(app) for ours in _ours(each) for sentence in ours.rules_without_route()]
+
+
 def routes_behind(app: Any, prefix: str = "", layers: tuple[Layer, ...] = ()) -> Iterator[AppRoute]:
     """The routes behind an app or middleware that stands at `prefix`, behind `layers`."""
     chain = list(_chain(app))
-    guards = [guard for each in chain for guard in _guards(each)]
+    guards = [ours.layers_for for each in chain for ours in _ours(each)]
     last = chain[-1]
     routes = getattr(last, "routes", None)
     router = getattr(last, "router", last)
@@ -115,12 +123,11 @@ def routes_behind(app: Any, prefix: str = "", layers: tuple[Layer, ...] = ()) ->
         yield AppRoute(route.method, route.path, (*layers, *outside, *route.layers), route.opaque)
 
 
-def _guards(app: Any) -> list[Any]:
+def _ours(app: Any) -> list[Any]:
     """The middleware of ours that an app is, or that it is to have."""
     inside = [each for each in getattr(app, "user_middleware", ()) if hasattr(each.cls, "layers_for")]
-    ours = [app] if hasattr(app, "layers_for") else []
-    ours += [each.cls(app, *each.args, **each.kwargs) for each in inside]
-    return [each.layers_for for each in ours]
+    made = [each.cls(app, *each.args, **each.kwargs) for each in inside]
+    return [app, *made] if hasattr(app, "layers_for") else made
 
 
 def _is_closed(router: Any) -> bool:
