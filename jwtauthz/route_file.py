@@ -19,15 +19,17 @@ from .policy import (
     shadow,
     step_up,
 )
-from .route_rules import public
+from .route_rules import public, rule_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from os import PathLike
 
+    from .route_rules import Rule
 
-def rules_in(path: str | PathLike[str]) -> dict[str, object]:
-    """The rules of a file, ready for a `RouteTable`.
+
+def rules_in(path: str | PathLike[str]) -> list[Rule]:
+    """The rules of a file.
 
     Raises:
         ConfigurationError: the file is no TOML, or holds what is no rule; the message names line and rule.
@@ -45,13 +47,18 @@ def rules_in(path: str | PathLike[str]) -> dict[str, object]:
         raise ConfigurationError(
             f'{name} holds {found}. It is one table: [rules], with lines such as "GET /users" = "read:users".'
         )
-    rules: dict[str, object] = {}
-    for key, value in document["rules"].items():
-        try:
-            rules[key] = _value(value)
-        except (ConfigurationError, TypeError) as error:
-            raise ConfigurationError(f"{name}{_line(text, key)}: the rule {key!r}: {error}") from None
-    return rules
+    return [_rule(f"{name}{_line(text, key)}", key, value) for key, value in document["rules"].items()]
+
+
+def _rule(where: str, key: str, value: Any) -> Rule:
+    try:
+        asked = _value(value)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{where}: the rule {key!r}: {error}") from None
+    try:
+        return rule_of(key, asked)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{where}: {error}") from None
 
 
 def _line(text: str, key: str) -> str:
@@ -161,7 +168,7 @@ def _step_up(table: Mapping[str, Any]) -> object:
         raise ConfigurationError("write step_up = { acr = [...], max_age = 300 }, or one of the two.")
     _only(asked, "acr", "max_age")
     acr = asked.get("acr", [])
-    return step_up(*([acr] if isinstance(acr, str) else acr), max_age=asked.get("max_age"))
+    return step_up(*(acr if isinstance(acr, list) else [acr]), max_age=asked.get("max_age"))
 
 
 def _shadow(table: Mapping[str, Any]) -> object:

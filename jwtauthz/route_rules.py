@@ -5,10 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from .claims import Claim
 from .decision import Decision, Requirement
 from .errors import Code, ConfigurationError, Finding
+from .organization import Organization, PathParameter
 from .policy import requirement
+from .requirements import AllOf, AnyOf, ScopeOfRequest, Shadow
 from .route_paths import PathPattern, parse
+from .templates import fields_of
 
 if TYPE_CHECKING:
     from .request import Request
@@ -85,11 +89,33 @@ def rule_of(key: object, value: object) -> Rule:
         needed = None if isinstance(value, Public) else requirement(value)
     except ConfigurationError as error:
         raise ConfigurationError(f"The rule {key!r}: {error}") from None
+    for name in () if needed is None else _parameters(needed):
+        if name not in path.names:
+            raise ConfigurationError(
+                f"The rule {key!r} asks for the path parameter {name!r}, which {path.text!r} has not. "
+                f"Write {{{name}}} into the path."
+            )
     if needed is None and path.below and not path.segments:
         raise ConfigurationError(
             f"The rule {key!r}: public() leaves nothing to protect. Name the paths that are public."
         )
     return Rule(key, methods, path, needed)
+
+
+def _parameters(needed: Requirement) -> tuple[str, ...]:
+    """The path parameters without which a requirement can't hold."""
+    match needed:
+        case AllOf(parts) | AnyOf(parts):
+            return tuple(name for part in parts for name in _parameters(part))
+        case Shadow(inner):
+            return _parameters(inner)
+        case ScopeOfRequest(template, claim):
+            path = claim.name if isinstance(claim, Claim) else claim
+            texts = (template, *(path if isinstance(path, tuple) else ()))
+            return tuple(name for text in texts for name in fields_of(text))
+        case Organization(PathParameter(name)):
+            return (name,)
+    return ()
 
 
 def public_rule(path: object) -> Rule:

@@ -16,10 +16,10 @@ may read in two ways belongs to no rule.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from os import fspath
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from .app_routes import Layer, covering, dead_rules, layers_of_rules
-from .checks import show
 from .errors import ConfigurationError
 from .route_paths import is_odd
 from .route_rules import WEBSOCKET, NoRule, Rule, public, public_rule, rule_of
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from .decision import Requirement
 
 __all__ = ["WEBSOCKET", "Found", "NoRule", "RouteTable", "Rule", "public"]
+
+
+_MAX_SHOWN: Final = 120
 
 
 class Found(NamedTuple):
@@ -108,7 +111,12 @@ class RouteTable:
         """
         from .route_file import rules_in
 
-        return cls(rules_in(path))
+        rules, made = rules_in(path), cls.__new__(cls)
+        try:
+            made._build(rules)  # noqa: SLF001
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{fspath(path)}: {error}") from None
+        return made
 
     def find(self, method: str, path: str) -> Found:
         """What a request needs.
@@ -145,8 +153,14 @@ class RouteTable:
         return f"<RouteTable {[rule.text for rule in self.rules]!r}>"
 
 
+def _shown(text: str) -> str:
+    """What a client sent, for a log: escaped, and cut."""
+    escaped = ascii(text)[1:-1]
+    return escaped if len(escaped) <= _MAX_SHOWN else f"{escaped[:_MAX_SHOWN]}…"
+
+
 def _no_rule(method: str, path: str, *, odd: bool, like: Rule | None) -> NoRule:
-    asked = f"{show(method.upper())[1:-1]} {show(path)[1:-1]}"
+    asked = f"{_shown(method.upper())} {_shown(path)}"
     if odd:
         return NoRule(
             f"{asked} can be read as another path, so no rule covers it.",
