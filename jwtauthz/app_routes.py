@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 # A parameter as a router may write it, `<any("a/b"):x>` and custom kinds included.
 _PARAMETER: Final = re.compile(r"\{(?P<name>\w*)(?::(?P<kind>[^{}]*))?\}|<(?:(?P<kind2>[^<>]*):)?(?P<name2>\w*)>")
 _KINDS: Final = frozenset({"int", "uuid"})
-_WHOLE: Final = {None, "", "str", "string", "default", *_KINDS}
+_WHOLE: Final = {"", "str", "string", "default", "float", *_KINDS}  # other kinds may hold slashes
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +76,12 @@ class AppRoute:
 
 def loosely(path: str) -> PathPattern:
     """What a route covers, and rather more than less: a segment with a part that may change may be anything."""
-    found: list[tuple[str, str | None]] = []
+    found: list[tuple[str, str]] = []
 
     def keep(match: re.Match[str]) -> str:
-        found.append((match["name"] or match["name2"] or "_", match["kind"] or match["kind2"]))
+        found.append(
+            (match["name"] or match["name2"] or "_", (match["kind"] or match["kind2"] or "").partition("(")[0])
+        )
         return "\0"
 
     marked = _PARAMETER.sub(keep, path)
@@ -89,7 +91,7 @@ def loosely(path: str) -> PathPattern:
     slash = parts[-1] == ""
     for part in parts[:-1] if slash else parts:
         inside = [next(parameters) for _ in range(part.count("\0"))]
-        if part == "*" or any(kind not in _WHOLE for _, kind in inside):  # a kind of one's own may hold slashes
+        if part == "*" or any(kind not in _WHOLE for _, kind in inside):
             return PathPattern(path, tuple(segments), below=True)
         if not inside:
             segments.append(part)

@@ -6,11 +6,12 @@ import logging
 import sys
 from typing import TYPE_CHECKING, Any
 
+from starlette.endpoints import HTTPEndpoint
 from starlette.routing import BaseRoute, Host, Mount, Route, Router, WebSocketRoute
 
 from .app_routes import AppRoute, Layer
 from .errors import ConfigurationError
-from .route_table import WEBSOCKET
+from .route_rules import METHODS, WEBSOCKET
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -155,12 +156,20 @@ def _one(route: Any, prefix: str) -> Iterator[AppRoute]:
         yield from routes_behind(original.app, prefix)
     elif isinstance(original, (Route, WebSocketRoute)):
         path = prefix + (route.path or "")
-        names = [WEBSOCKET] if isinstance(original, WebSocketRoute) else sorted(route.methods or ["*"])
-        for name in names:
+        for name in _methods(route, original):
             layers = (*_layers_around(route, original, name, path, prefix), *_dependencies(route))
             yield AppRoute(name, path, layers)
     else:
         yield AppRoute("*", prefix, opaque=True)
+
+
+def _methods(route: Any, original: Any) -> list[str]:
+    if isinstance(original, WebSocketRoute):
+        return [WEBSOCKET]
+    endpoint = route.endpoint
+    if route.methods is None and isinstance(endpoint, type) and issubclass(endpoint, HTTPEndpoint):
+        return [name for name in METHODS if hasattr(endpoint, name.lower())]
+    return sorted(route.methods or ["*"])
 
 
 def _layers_around(route: Any, original: Any, method: str, path: str, prefix: str) -> Iterator[Layer]:
