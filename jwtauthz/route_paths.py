@@ -27,7 +27,9 @@ _DOUBTFUL: Final = {
 
 # What a proxy, a file system or another router might decode or normalise into another path. Starlette's own
 # routes match a line break at the end.
-_ODD: Final = re.compile(r"//|\\|%[0-9A-Fa-f]{2}|/[ .]*;|/[ .]+(?:/|$)|[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_ODD: Final = re.compile(r"//|\\|%(?:[0-9A-Fa-f]{2}|u)|/[ .]*[;?#]|/[ .]+(?:/|$)|[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+_ATTACHED: Final = re.compile(r"[;?#]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,21 +48,15 @@ class PathPattern:
         text: the path as it is written.
         segments: what stands between its slashes: plain text or parameters.
         below: whether it goes on: `/*`, `/{rest:path}`.
-        rest: the name of the parameter that is what lies below, if it has one.
         slash: whether it is written with a slash at its end.
+        names: its parameters in their order.
     """
 
     text: str
     segments: tuple[str | Parameter, ...]
     below: bool = False
-    rest: str | None = None
     slash: bool = False
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Its parameters in their order."""
-        names = tuple(part.name for part in self.segments if isinstance(part, Parameter))
-        return names if self.rest is None else (*names, self.rest)
+    names: tuple[str, ...] = ()
 
     @property
     def shape(self) -> tuple[object, ...]:
@@ -134,9 +130,12 @@ def is_odd(path: str) -> bool:
 
 
 def careless(segment: str) -> str:
-    """What a careless reader takes a segment for: without case, `;parameters`, dots and blanks at its end."""
-    text = segment if segment.isascii() else unicodedata.normalize("NFKC", segment)
-    return text.partition(";")[0].strip(" .").casefold()
+    """What a careless reader takes a segment for: without case, `;parameters`, what can't be seen, outer dots."""
+    text = segment
+    if not segment.isascii():
+        text = "".join(each for each in segment if unicodedata.category(each) != "Cf")
+        text = unicodedata.normalize("NFKC", text)
+    return _ATTACHED.split(text, maxsplit=1)[0].strip(" .").casefold()
 
 
 def parse(path: object) -> PathPattern:
@@ -168,7 +167,7 @@ def parse(path: object) -> PathPattern:
         raise ConfigurationError(f"{path!r} names a path parameter twice. Give each a name of its own.")
     if any(isinstance(part, Parameter) and part.kind == "path" for part in segments):
         raise _no_path(path)
-    return PathPattern(path, tuple(segments), below, rest, slash and not below)
+    return PathPattern(path, tuple(segments), below, slash and not below, tuple(names))
 
 
 def _no_path(path: str) -> ConfigurationError:

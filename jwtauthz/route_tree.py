@@ -29,10 +29,9 @@ class _Node:
     below: dict[str, Rule] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
+class _Asked(NamedTuple):
     segments: list[str]
-    methods: tuple[str, ...]
+    methods: tuple[str, ...]  # by which rules may be found, the first that is there first
     slash: bool
 
 
@@ -40,7 +39,7 @@ class Hit(NamedTuple):
     """A rule, the values of its parameters, and whether it is sure that the path is meant by it."""
 
     rule: Rule
-    values: list[str]
+    values: tuple[str, ...]
     sure: bool
 
 
@@ -67,7 +66,7 @@ class RouteTree:
         if slash:
             segments.pop()
         methods = ("HEAD", "GET", ALL) if method == "HEAD" else (method, ALL)
-        return _walk(self._root, _Asked(segments, methods, slash), 0, [], sure=True)
+        return _walk(self._root, _Asked(segments, methods, slash), 0, (), sure=True)
 
     def _add(self, rule: Rule) -> None:
         node = self._root
@@ -121,30 +120,33 @@ class RouteTree:
 # ── looking up ──
 
 
-def _walk(node: _Node, asked: _Asked, at: int, values: list[str], *, sure: bool) -> Hit | None:
+def _walk(node: _Node, asked: _Asked, at: int, values: tuple[str, ...], *, sure: bool) -> Hit | None:
     """The narrowest rule at or below a node for the segments from `at` on.
 
     `sure` is false where a segment on the way is only like one of a rule. An opening is not taken then.
     """
     if at == len(asked.segments):
         return _rule_at(node, asked, values, sure=sure)
-    for child, taken, alike in _next(node, asked.segments[at]):
-        hit = _walk(child, asked, at + 1, [*values, *taken], sure=sure and alike)
+    segment = asked.segments[at]
+    exact = node.literals.get(segment)
+    if exact is not None:
+        hit = _walk(exact, asked, at + 1, values, sure=sure)
+        if hit is not None:
+            return hit
+    for child, taken, alike in _next(node, segment, exact):
+        hit = _walk(child, asked, at + 1, values + taken, sure=sure and alike)
         if hit is not None:
             return hit
     for method in asked.methods if node.below else ():
         rule = node.below.get(method)
         if rule is not None and (sure or rule.needed is not None):
             rest = "/".join(asked.segments[at:]) + ("/" if asked.slash else "")
-            return Hit(rule, [*values, rest], sure)
+            return Hit(rule, (*values, rest), sure)
     return None
 
 
-def _next(node: _Node, segment: str) -> Iterator[tuple[_Node, tuple[str, ...], bool]]:
-    """Where a segment leads, narrow ways first: the node, the parameter that it fills, whether it is sure."""
-    exact = node.literals.get(segment)
-    if exact is not None:
-        yield exact, (), True
+def _next(node: _Node, segment: str, exact: _Node | None) -> Iterator[tuple[_Node, tuple[str, ...], bool]]:
+    """Where a segment leads beside its own node: the node, the parameter that it fills, whether it is sure."""
     if node.literals:
         for alike in node.spellings.get(careless(segment), ()):
             if alike is not exact:
@@ -155,7 +157,7 @@ def _next(node: _Node, segment: str) -> Iterator[tuple[_Node, tuple[str, ...], b
             yield child, (segment,), fits is True
 
 
-def _rule_at(node: _Node, asked: _Asked, values: list[str], *, sure: bool) -> Hit | None:
+def _rule_at(node: _Node, asked: _Asked, values: tuple[str, ...], *, sure: bool) -> Hit | None:
     """The rule for a path that ends here."""
     for method in asked.methods:
         rule = node.here.get(method)
@@ -164,7 +166,7 @@ def _rule_at(node: _Node, asked: _Asked, values: list[str], *, sure: bool) -> Hi
     for method in asked.methods:
         rule = node.below.get(method)
         if rule is not None and (rule.needed is not None or (sure and asked.slash)):
-            return Hit(rule, [*values, ""], sure)
+            return Hit(rule, (*values, ""), sure)
     return None
 
 

@@ -10,7 +10,7 @@ from hypothesis import assume, event, example, given, settings
 from hypothesis import strategies as st
 
 from authorizing import ask, case
-from jwtauthz import ConfigurationError, RouteTable, authenticated, organization, public
+from jwtauthz import ConfigurationError, RouteTable, authenticated, organization, public, route_tree
 from jwtauthz.route_paths import is_odd
 from jwtauthz.route_table import WEBSOCKET, NoRule
 
@@ -130,6 +130,12 @@ TRICKS = [
     case("one capital, and a path below", "/Admin/users"),
     case("matrix parameters", "/admin;x=1"),
     case("matrix parameters before a path", "/admin;x=1/users"),
+    case("what would be a query if it were encoded once less", "/admin?x=1"),
+    case("what would be a fragment", "/admin#x/users"),
+    case("a segment that would be a query", "/?/admin"),
+    case("an encoding of its own", "/%u0061dmin"),
+    case("a character that has no width", "/adm\u200bin"),
+    case("a soft hyphen", "/ad\u00admin/users"),
     case("a dot behind", "/admin."),
     case("a blank behind", "/admin "),
     case("a blank before", "/ admin"),
@@ -281,6 +287,23 @@ def test_the_log_says_why_no_rule_covers_it(path, said):
     assert re.search(said, finding.detail)
     assert "\n" not in str(finding)
     assert len(str(finding)) < 600
+
+
+@pytest.mark.parametrize("path", ["/v1/things7/a/parts/5", "/v1/things7/a/other", "/nowhere", "/V1/things7/a"])
+def test_a_look_up_takes_as_many_steps_whatever_the_number_of_rules(path, monkeypatch):
+    steps = []
+    walk = route_tree._walk
+    monkeypatch.setattr(
+        route_tree, "_walk", lambda *args, **kwargs: (steps.append(args), walk(*args, **kwargs))[1]
+    )
+    taken = []
+    for count in (10, 1_000):
+        rules = {f"GET /v1/things{number}/{{id}}/parts/{{part:int}}": "x" for number in range(count)}
+        table = RouteTable({**rules, "/v1/{other}/{id}/parts/extra": "y"})
+        steps.clear()
+        table.find("GET", path)
+        taken.append(len(steps))
+    assert taken[0] == taken[1] <= 12
 
 
 # ── the tree answers what a list would ──
