@@ -4,8 +4,8 @@
 
 Every request is for the next route of the table. The token is known already, so that what is measured is the
 rule: looking it up and deciding. Ways to hold the rules: `built once` is what decorators do (a rule is made with
-its view), `table` looks it up by method and path in a `RouteTable`, `look-up` is that without the decision, for paths
-with two parameters, `look-up, one path` always the same one, and `look-up, no rule` a path that none covers;
+its view), `table` looks it up by method and path in a `RouteTable`, `look-up` is that without the decision, for
+paths with two parameters, `look-up, one path` always the same one, and `look-up, no rule` a path that none covers;
 `written at each call` gives `authorize` a scope as a string. `--write` keeps the result, in benchmarks/results and
 benchmarks/README.md.
 """

@@ -88,7 +88,7 @@ class RouteTable:
         """
         if isinstance(public_paths, str):
             raise ConfigurationError(f"public={public_paths!r} is one string. Write public=[{public_paths!r}].")
-        opened = [public_rule(path) for path in public_paths]
+        opened = list({rule.text: rule for rule in map(public_rule, public_paths)}.values())
         if rules is None and not opened:
             return None
         given: tuple[Rule, ...] = ()

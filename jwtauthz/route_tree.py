@@ -25,7 +25,7 @@ class _Node:
     literals: dict[str, _Node] = field(default_factory=dict)
     spellings: dict[str, list[_Node]] = field(default_factory=dict)  # the same by what they may be taken for
     kinds: dict[str | None, _Node] = field(default_factory=dict)  # narrow ones first, then the one for anything
-    here: dict[str, Rule] = field(default_factory=dict)  # by method
+    here: dict[str, Rule] = field(default_factory=dict)  # by method, or `_slash(method)` if it opens "/a/"
     below: dict[str, Rule] = field(default_factory=dict)
 
 
@@ -81,13 +81,17 @@ class RouteTree:
                 node.kinds = {kind: node.kinds[kind] for kind in _KINDS if kind in node.kinds}
                 node = node.kinds[part.kind]
         place = node.below if rule.path.below else node.here
+        with_slash = rule.needed is None and rule.path.slash
         for method in rule.methods or (ALL,):
-            other = place.setdefault(method, rule)
-            if other is not rule:
-                raise ConfigurationError(
-                    f"The rules {other.text!r} and {rule.text!r} are for the same requests. Leave one out, or "
-                    "write one with all_of(...) or any_of(...)."
-                )
+            for key in (method, _slash(method)):
+                other = place.get(key)
+                # "/a" and "/a/" are two paths where both are open.
+                if other is not None and (other.needed or rule.needed or other.path.slash == rule.path.slash):
+                    raise ConfigurationError(
+                        f"The rules {other.text!r} and {rule.text!r} are for the same requests. Leave one out, or "
+                        "write one with all_of(...) or any_of(...)."
+                    )
+            place[_slash(method) if with_slash else method] = rule
 
     def _refuse_crossings(self, rule: Rule) -> None:
         """Two rules that cover a path, neither of them the narrower one, need a third for what they share."""
@@ -115,6 +119,10 @@ class RouteTree:
             raise ConfigurationError(
                 f"The rule {rule.text!r} is never reached: narrower ones cover all that it covers. Leave it out."
             )
+
+
+def _slash(method: str) -> str:
+    return f"{method}/"
 
 
 # ── looking up ──
@@ -160,8 +168,11 @@ def _next(node: _Node, segment: str, exact: _Node | None) -> Iterator[tuple[_Nod
 def _rule_at(node: _Node, asked: _Asked, values: tuple[str, ...], *, sure: bool) -> Hit | None:
     """The rule for a path that ends here."""
     for method in asked.methods:
+        rule = node.here.get(_slash(method)) if asked.slash and sure else None
+        if rule is not None:
+            return Hit(rule, values, sure)
         rule = node.here.get(method)
-        if rule is not None and (rule.needed is not None or (sure and rule.path.slash == asked.slash)):
+        if rule is not None and (rule.needed is not None or (sure and not asked.slash)):
             return Hit(rule, values, sure)
     for method in asked.methods:
         rule = node.below.get(method)

@@ -609,7 +609,8 @@ def test_settings_that_contradict_rules_are_refused(more: Any, said: str) -> Non
 
 
 def test_public_paths_stand_beside_rules() -> None:
-    send = asgi(starlette_app(RULES, public=["/health", "/admin/help"]))
+    send = asgi(starlette_app(RULES, public=["/health", "/admin/help", "/health", "/health/"]))
+    assert send("/health/", None)[0] == 200
     assert send("/health", None)[0] == 200
     assert send("/admin/help", None) == (200, "SECRET")
     assert send("/admin/help/", None)[0] == 401
