@@ -36,6 +36,7 @@ from .policy import (
 )
 from .request import Request
 from .resource_server import ResourceServer
+from .route_table import RouteTable, public
 from .token import VerifiedToken
 from .verifier import Verifier
 
@@ -59,6 +60,7 @@ __all__ = [
     "Request",
     "Requirement",
     "ResourceServer",
+    "RouteTable",
     "ServiceUnavailable",
     "VerifiedToken",
     "Verifier",
@@ -69,6 +71,7 @@ __all__ = [
     "claim_equals",
     "claim_includes",
     "organization",
+    "public",
     "shadow",
     "step_up",
 ]

@@ -95,6 +95,7 @@ class Code(StrEnum):
     SCOPE_CLAIM_UNREADABLE = "scope_claim_unreadable"
     ONLY_OIDC_SCOPES = "only_oidc_scopes"
     REFUSED_BY_CHECK = "refused_by_check"
+    NO_RULE = "no_rule"
     # 503
     KEYS_UNAVAILABLE = "keys_unavailable"
     REVOCATION_UNAVAILABLE = "revocation_unavailable"
@@ -181,6 +182,7 @@ ANSWERS: Mapping[Code, Answer] = {
         ),
         Answer(403, "insufficient_scope", "The token does not grant what this operation needs"),
     ),
+    Code.NO_RULE: Answer(403, "insufficient_scope", "This API lets nobody do this"),
     Code.KEYS_UNAVAILABLE: Answer(
         503, "temporarily_unavailable", "The keys of the issuer are out of reach; try again later"
     ),

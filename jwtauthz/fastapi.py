@@ -44,6 +44,7 @@ from fastapi.security.base import SecurityBase
 from starlette.requests import HTTPConnection
 from starlette.websockets import WebSocketState
 
+from .app_routes import Layer
 from .asgi import Exchanges, place
 from .claims import scope_name
 from .decision import Description
@@ -398,12 +399,28 @@ def _routes(app: FastAPI) -> Iterator[tuple[Any, list[Dependant]]]:
     # Newer versions of FastAPI keep included routers as they are, and unfold them here.
     unfold = getattr(routing, "iter_route_contexts", iter)
     for route in unfold(app.routes):
-        waiting, all_of_them = [getattr(route, "dependant", None)], []
-        while waiting:
-            if (dependant := waiting.pop()) is not None:
-                all_of_them.append(dependant)
-                waiting.extend(dependant.dependencies)
-        yield route, all_of_them
+        yield route, _dependants(route)
+
+
+def _dependants(route: Any) -> list[Dependant]:
+    waiting, all_of_them = [getattr(route, "dependant", None)], []
+    while waiting:
+        if (dependant := waiting.pop()) is not None:
+            all_of_them.append(dependant)
+            waiting.extend(dependant.dependencies)
+    return all_of_them
+
+
+def _layers_of(route: Any) -> Iterator[Layer]:
+    """What the dependencies of a route ask for, for the table of an app's routes."""
+    for dependant in _dependants(route):
+        required = dependant.call._any_token if isinstance(dependant.call, JWTAuthz) else dependant.call  # noqa: SLF001
+        if isinstance(required, _Required):
+            scopes = _scopes(dependant)
+            if scopes:
+                yield Layer(requirement(*scopes), "dependency")
+            if not scopes or required.needed != authenticated():
+                yield Layer(required.needed, "dependency", required.optional and not scopes)
 
 
 def _check(app: FastAPI) -> None:

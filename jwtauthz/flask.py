@@ -27,14 +27,16 @@ from werkzeug.local import LocalProxy
 from .credentials import private
 from .decorators import requirement_of_decorator
 from .errors import AccessDenied, ConfigurationError
+from .flask_routes import NEEDS, guard_by_rules
 from .policy import requirement
 from .request import Request
 from .resource_server import ResourceServer
+from .route_table import RouteTable
 from .sources import NOT_WHOLE
 from .typed_claims import typed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from flask import Flask
 
@@ -48,11 +50,9 @@ if TYPE_CHECKING:
 __all__ = ["JWTAuthz", "current_token", "protect", "requires"]
 
 _EXTENSION: Final = "jwtauthz"
-# Attributes of ours: the token and the form on the request, the needs on a guarded view, the guard on the view
-# under it.
+# Attributes of ours: the token and the form on the request, the guard on the view under a guarded one.
 # The token hangs on the request and not on `g`, which outlives the request in an app context made by hand.
 _TOKEN: Final = "_jwtauthz_token"  # noqa: S105
-_NEEDS: Final = "_jwtauthz_needs"
 _GUARD: Final = "_jwtauthz_guard"
 _FORM: Final = "_jwtauthz_form"
 
@@ -63,9 +63,16 @@ class JWTAuthz:
     Args:
         server: decides; one server may serve several apps.
         app: the app, if it is there already; otherwise call `init_app`.
+        rules: as for `init_app`, with `app`.
     """
 
-    def __init__(self, server: ResourceServer, app: Flask | None = None) -> None:
+    def __init__(
+        self,
+        server: ResourceServer,
+        app: Flask | None = None,
+        *,
+        rules: RouteTable | Mapping[str, object] | None = None,
+    ) -> None:
         if not isinstance(server, ResourceServer):
             raise ConfigurationError(
                 f"JWTAuthz({server!r}) has nothing that decides. "
@@ -73,13 +80,21 @@ class JWTAuthz:
             )
         self.server = server
         if app is not None:
-            self.init_app(app)
+            self.init_app(app, rules=rules)
+        elif rules is not None:
+            raise ConfigurationError("Rules are for one app. Write init_app(app, rules=...).")
 
-    def init_app(self, app: Flask) -> None:
+    def init_app(self, app: Flask, *, rules: RouteTable | Mapping[str, object] | None = None) -> None:
         """Make `requires` work in an app, and answer its denials unless it has an error handler for them.
 
+        Args:
+            app: the app.
+            rules: what each path needs: a `RouteTable`, or a dict to make one of. They are asked before any other
+                `before_request` function, and what no rule covers is closed, the app's static files and the paths
+                that it does not have included. Rules that are for no route are logged at the first request.
+
         Raises:
-            ConfigurationError: the app has another `JWTAuthz` already.
+            ConfigurationError: the app has another `JWTAuthz` already, or rules, or a rule makes no sense.
         """
         known = app.extensions.setdefault(_EXTENSION, self)
         if known is not self:
@@ -87,6 +102,8 @@ class JWTAuthz:
                 f"The app {app.name!r} has a JWTAuthz already. "
                 "Make one, for a ResourceServer with several issuers."
             )
+        if rules is not None:
+            guard_by_rules(app, RouteTable.of(rules), _admit)
         if self._look_at_route in app.before_request_funcs.get(None, ()):
             return
         app.before_request(self._look_at_route)
@@ -122,7 +139,7 @@ class JWTAuthz:
         """Catch what no decorator can: OPTIONS answered by Flask itself, and a route around the decorator."""
         view = current_app.view_functions.get(request.endpoint or "")
         if request.method == "OPTIONS" and getattr(request.url_rule, "provide_automatic_options", False):
-            for needed, optional in getattr(view, _NEEDS, ()):
+            for needed, optional in getattr(view, NEEDS, ()):
                 _admit(needed, optional=optional)
         bare, guarded = getattr(view, _GUARD, (None, None))
         if bare is view and view is not None and not _is_routed(guarded):
@@ -183,7 +200,7 @@ def requires(
                 _admit(needed, optional=optional)
                 return view(*args, **kwargs)
 
-        setattr(guarded, _NEEDS, (*getattr(view, _NEEDS, ()), (needed, optional)))
+        setattr(guarded, NEEDS, (*getattr(view, NEEDS, ()), (needed, optional)))
         if hasattr(view, "__dict__"):
             setattr(view, _GUARD, (view, guarded))
         return cast("_View", guarded)
@@ -213,14 +230,17 @@ def protect(
     def protect_blueprint() -> None:
         _admit(needed, optional=optional)
 
+    setattr(protect_blueprint, NEEDS, ((needed, optional),))
     blueprint.before_request(protect_blueprint)
 
 
-def _admit(needed: Requirement, *, optional: bool) -> None:
+def _admit(needed: Requirement, *, optional: bool, path_params: Mapping[str, str] | None = None) -> None:
     """Let the current request in, or raise the denial; a token is verified once per request."""
     server, asked = _authz().server, _asked()
     if not server.credentials.in_header:
         _place(asked, server.credentials)
+    if path_params:
+        asked.path_params = {**asked.path_params, **path_params}
     token = getattr(request, _TOKEN, None)
     needs_async = server.needs_async or needed.is_async
     if token is not None:
@@ -298,8 +318,7 @@ def _answer(denied: AccessDenied) -> Response:
 def _is_routed(guarded: Any) -> bool:
     view = inspect.unwrap(guarded)
     return any(
-        hasattr(routed, _NEEDS) and inspect.unwrap(routed) is view
-        for routed in current_app.view_functions.values()
+        hasattr(routed, NEEDS) and inspect.unwrap(routed) is view for routed in current_app.view_functions.values()
     )
 
 

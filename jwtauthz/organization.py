@@ -128,14 +128,17 @@ def organization(
         if _HEADER.fullmatch(header) is None:
             raise ConfigurationError(f"header={header!r} is no name of a header.")
         return Organization(_Header(header.lower()), f"the header {header}", source)
-    return Organization(_PathParameter(given[0]), f"the path parameter {given[0]}", source)
+    return Organization(PathParameter(given[0]), f"the path parameter {given[0]}", source)
 
 
 @dataclass(frozen=True, slots=True)
-class _PathParameter:
+class PathParameter:
+    """Where the request names its organization: in a parameter of its path."""
+
     name: str
 
     def __call__(self, request: Request) -> str | None:
+        """The parameter as text, if there is one."""
         return text_of(request.path_params.get(self.name))
 
 

@@ -32,20 +32,23 @@ from starlette.requests import Request as HTTPRequest
 from starlette.responses import Response
 from starlette.websockets import WebSocket
 
+from .app_routes import Layer
 from .asgi import around, place
 from .decorators import requirement_of_decorator
 from .errors import AccessDenied, ConfigurationError
 from .policy import authenticated, requirement
-from .public_paths import PublicPaths
 from .request import Request
 from .resource_server import ResourceServer
+from .route_table import WEBSOCKET, RouteTable
 from .signatures import signature_of
+from .starlette_routes import NEEDS, RouteCheck, inner_root_of, route_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from .app_routes import AppRoute
     from .policy import Requirement
     from .token import VerifiedToken
 
@@ -102,6 +105,8 @@ class JWTAuthzMiddleware:
         optional: requests without credentials come in on every path; a bad token is refused all the same.
         needs: what every token must grant: a scope, or a requirement such as `any_of(...)`; it sees no path
             parameters, for no route has been found yet.
+        rules: what each path needs, instead of `needs`: a `RouteTable`, or a dict to make one of. What no rule
+            covers is closed. They are checked against the app's routes when it starts.
 
     Raises:
         ConfigurationError: a setting that makes no sense.
@@ -115,6 +120,7 @@ class JWTAuthzMiddleware:
         public: Iterable[str] = (),
         optional: bool = False,
         needs: object = None,
+        rules: RouteTable | Mapping[str, object] | None = None,
     ) -> None:
         if not isinstance(server, ResourceServer):
             raise ConfigurationError(
@@ -125,11 +131,20 @@ class JWTAuthzMiddleware:
         self.server = server
         self.optional = optional
         self._needed = authenticated() if needs is None else requirement(needs)
-        self._public = PublicPaths(public)
+        if rules is not None and (needs is not None or optional):
+            raise ConfigurationError(
+                f"{'optional=True' if optional else 'needs='} and rules= both say what every path asks for. Leave "
+                "one out: in rules, '/*' is for all that has no rule of its own, and public() opens a path."
+            )
+        self._table = RouteTable.for_door(rules, public, self._needed)
+        self._routes = None if rules is None or self._table is None else RouteCheck(self._table, app)
+        self._root = inner_root_of(app)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
         if scope["type"] not in {"http", "websocket"}:
+            if self._routes is not None:
+                await self._routes.at_start(receive, send)
             await self.app(scope, receive, send)
             return
         if self.server.credentials.need_exchange:
@@ -145,8 +160,9 @@ class JWTAuthzMiddleware:
             await send(message)
 
         try:
-            if _route_path(scope) not in self._public:
-                await _admit(HTTPConnection(scope), self._needed, optional=self.optional)
+            needed, params = self._asks(scope)
+            if needed is not None:
+                await _admit(HTTPConnection(scope), needed, optional=self.optional, path_params=params)
             await self.app(scope, receive, watch)
         except AccessDenied as denied:
             if answer is None:
@@ -155,6 +171,27 @@ class JWTAuthzMiddleware:
                 await send(_close(denied))
             else:
                 raise  # too late for another answer
+
+    def _asks(self, scope: Scope) -> tuple[Requirement | None, Mapping[str, str] | None]:
+        """What a connection needs, None for nothing, and the path parameters as the rule has them."""
+        if self._table is None:
+            return self._needed, None
+        if self._routes is not None:
+            self._routes.at_request()
+        method = WEBSOCKET if scope["type"] == "websocket" else scope["method"]
+        found = self._table.find(method, route_path(scope, self._root))
+        return found.needed, found.path_params
+
+    def layers_for(self, route: AppRoute, prefix: str) -> tuple[Layer, ...]:
+        """What it asks of the requests to a route; for the table of an app's routes."""
+        layers = [] if self._table is None else self._table.layers_for(route.below(prefix))
+        if any(layer.only_at is None for layer in layers):
+            return tuple(layers)
+        return (Layer(self._needed, "middleware", self.optional), *layers)
+
+    def rules_without_route(self) -> list[str]:
+        """A sentence for each rule that is for no route of the app; for the table of its routes."""
+        return [] if self._routes is None else self._routes.dead()
 
 
 def requires(
@@ -201,7 +238,7 @@ def _protect(view: _View, *, needed: Requirement, optional: bool) -> _View:
             except AccessDenied as denied:
                 return _denial(connection, denied)
 
-        return cast("_View", async_view)
+        return cast("_View", _marked(async_view, view, needed, optional=optional))
     if is_websocket:
         raise ConfigurationError(f"{view!r} serves a WebSocket, so it has to be async. Write async def.")
 
@@ -214,7 +251,13 @@ def _protect(view: _View, *, needed: Requirement, optional: bool) -> _View:
         except AccessDenied as denied:
             return _denial(connection, denied)
 
-    return cast("_View", sync_view)
+    return cast("_View", _marked(sync_view, view, needed, optional=optional))
+
+
+def _marked(guarded: Any, view: Any, needed: Requirement, *, optional: bool) -> Any:
+    """A guarded view that says what it asks for, to those who make a table of it."""
+    setattr(guarded, NEEDS, ((needed, optional), *getattr(view, NEEDS, ())))
+    return guarded
 
 
 def _protect_class(view: type[HTTPEndpoint | WebSocketEndpoint], needed: Requirement, *, optional: bool) -> None:
@@ -231,6 +274,7 @@ def _protect_class(view: type[HTTPEndpoint | WebSocketEndpoint], needed: Require
             await dispatch(self)
 
     view.dispatch = guarded  # type: ignore[method-assign]
+    _marked(view, view, needed, optional=optional)
 
 
 def _finder(view: Any) -> tuple[Callable[[tuple[Any, ...], dict[str, Any]], HTTPConnection], bool]:
@@ -263,12 +307,20 @@ def _is_async(view: Any) -> bool:
     return inspect.iscoroutinefunction(view) or inspect.iscoroutinefunction(view.__call__)
 
 
-async def _admit(connection: HTTPConnection, needed: Requirement, *, optional: bool) -> None:
+async def _admit(
+    connection: HTTPConnection,
+    needed: Requirement,
+    *,
+    optional: bool,
+    path_params: Mapping[str, str] | None = None,
+) -> None:
     """Let a connection in, or raise the denial; a token is verified once per connection."""
     admission, asked = _admission(connection), _asked(connection)
     credentials = admission.server.credentials
     if not credentials.in_header:
         await place(asked, connection.scope, credentials)
+    if path_params:
+        asked.path_params = {**asked.path_params, **path_params}
     if admission.token is not None:
         await admission.server.apermit(admission.token, asked, needed)
     elif not (admission.server.preflight and asked.is_preflight):
@@ -289,13 +341,6 @@ def _let_in(connection: HTTPConnection, token: VerifiedToken | None) -> None:
         connection.scope[_KEY].token = token
         connection.scope["auth"] = AuthCredentials(["authenticated", *sorted(token.scopes)])
         connection.scope["user"] = TokenUser(token)
-
-
-def _route_path(scope: Scope) -> str:
-    """The path that the router behind the middleware will match, found as Starlette finds it."""
-    path: str = scope["path"]
-    root = scope.get("root_path", "")
-    return path[len(root) :] if root and path.startswith(f"{root}/") else path
 
 
 def _asked(connection: HTTPConnection) -> Request:

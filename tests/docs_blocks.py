@@ -69,6 +69,7 @@ def furnish(folder: Path, issuer: FakeIssuer) -> None:
     """Put the files there that blocks read."""
     (folder / "jwks.json").write_text(json.dumps(issuer.jwks()))
     (folder / "internal-ca.pem").write_bytes(certificate())
+    (folder / "rules.toml").write_text(next(each.text for each in blocks("rules.md") if each.language == "toml"))
 
 
 def certificate() -> bytes:

@@ -22,6 +22,8 @@ PURE = (
     "events",
     "policy",
     "request",
+    "route_rules",
+    "route_tree",
     "sources",
     "token",
 )
@@ -40,6 +42,7 @@ HARMLESS = {
     "math",
     "re",
     "string",
+    "unicodedata",
     "sys",
     "types",
     "typing",

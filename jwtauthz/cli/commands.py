@@ -95,6 +95,26 @@ def doctor(*, issuer: str, audience: tuple[str, ...], algorithms: tuple[str, ...
     sys.exit(0 if all(line.ok for line in lines) else 1)
 
 
+@cli.command()
+@click.argument("app")
+@click.option("--check", is_flag=True, help="Exit with 1 if nothing protects a route, or a rule is for none.")
+@click.option("--public", "known_open", multiple=True, help="A path that may be open: /docs, '/static/*'.")
+@_JSON
+def routes(*, app: str, check: bool, known_open: tuple[str, ...], as_json: bool) -> None:
+    """List every route of an app, and what a request needs to come in.
+
+    APP is module:app, or module:create_app() for a factory; of Flask, Starlette or FastAPI.
+    """
+    command = _load("routes", "cli")
+    found, dead = command.examine(command.load(app))
+    rows = command.rows_of(found, known_open)
+    if as_json:
+        click.echo(json.dumps(command.as_json(rows, dead), indent=2))
+    else:
+        command.show(rows, dead, _console())
+    sys.exit(command.exit_code(rows, dead) if check else 0)
+
+
 def _load(name: str, extra: str) -> Any:
     """A command's module, or what to install for it."""
     import importlib

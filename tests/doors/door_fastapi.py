@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, FastAPI, Security
 from fastapi.testclient import TestClient
 
-from jwtauthz import ResourceServer, VerifiedToken, authenticated
+from jwtauthz import ResourceServer, VerifiedToken, authenticated, public
 from jwtauthz.fastapi import JWTAuthz
 from jwtauthz.starlette import JWTAuthzMiddleware
 
@@ -175,11 +175,12 @@ def client(
     server: ResourceServer,
     add_routes: Callable[[FastAPI, JWTAuthz], None] = _annotated,
     public: list[str] | None = None,
+    rules: dict[str, Any] | None = None,
 ) -> Client:
-    """A client of an app with the table's routes; with `public`, behind the middleware too."""
+    """A client of an app with the table's routes; with `public` or `rules`, behind the middleware too."""
     app = application(server, add_routes)
-    if public is not None:
-        app.add_middleware(JWTAuthzMiddleware, server=server, public=public)
+    if public is not None or rules is not None:
+        app.add_middleware(JWTAuthzMiddleware, server=server, public=public or (), rules=rules)
     http = TestClient(app)
 
     def send(sent: Sent) -> Answer:
@@ -196,8 +197,17 @@ def client(
     return send
 
 
+RULES = {
+    "/public": public(),
+    "/optional": public(),
+    "/read": "read:users",
+    "/own/{user_id}": owner,
+    "/*": authenticated(),
+}
+
 FORMS: dict[str, Callable[[ResourceServer], Client]] = {
     **{form: partial(client, add_routes=add_routes) for form, add_routes in ADD_ROUTES.items()},
     "behind the middleware": partial(client, public=["/public", "/optional"]),
+    "behind rules": partial(client, rules=RULES),
     "behind the middleware, public paths": partial(client, add_routes=_security, public=ALL_PUBLIC),
 }

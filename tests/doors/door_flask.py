@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from flask import Blueprint, Flask
 from flask.views import MethodView
 
-from jwtauthz import authenticated
+from jwtauthz import authenticated, public
 from jwtauthz.flask import JWTAuthz, current_token, requires
 
 from .table import EITHER, NESTED, Answer, Client, Sent, broken, owner
@@ -104,18 +104,41 @@ def _twice(app: Flask, path: str, need: object, optional: bool, options: Any) ->
         return _answer()
 
 
-def _app(add_route: Callable[..., None], server: ResourceServer) -> Flask:
+def _plain(app: Flask, path: str, need: object, optional: bool, options: Any) -> None:
+    """A view that asks for nothing, unless no rule can say it."""
+    if optional:
+        _decorated(app, path, need, optional, options)
+        return
+
+    @app.route(path, endpoint=path, **options)
+    def view(user_id: str = "") -> dict[str, Any]:
+        return _answer()
+
+
+RULES = {
+    "/public": public(),
+    "/optional": public(),
+    "/any": authenticated(),
+    "GET,OPTIONS /read": "read:users",
+    "/either": EITHER,
+    "/nested": NESTED,
+    "/own/<user_id>": owner,
+    "/broken": broken,
+}
+
+
+def _app(add_route: Callable[..., None], server: ResourceServer, **settings: Any) -> Flask:
     app = Flask(__name__)
-    JWTAuthz(server).init_app(app)
+    JWTAuthz(server).init_app(app, **settings)
     app.add_url_rule("/public", view_func=lambda: {"sub": None}, endpoint="public")
     for path, need, options in ROUTES:
         add_route(app, path, need, path == "/optional", options)
     return app
 
 
-def client(server: ResourceServer, add_route: Callable[..., None] = _decorated) -> Client:
+def client(server: ResourceServer, add_route: Callable[..., None] = _decorated, **settings: Any) -> Client:
     """A client of an app with the table's routes."""
-    app = _app(add_route, server)
+    app = _app(add_route, server, **settings)
 
     def send(sent: Sent) -> Answer:
         response = app.test_client(use_cookies=False).open(
@@ -141,4 +164,6 @@ FORMS: dict[str, Callable[[ResourceServer], Client]] = {
     "blueprint": partial(client, add_route=_blueprint),
     "nested blueprint": partial(client, add_route=partial(_blueprint, nested=True)),
     "view under two decorators": partial(client, add_route=_twice),
+    "rules": partial(client, add_route=_plain, rules=RULES),
+    "rules and decorators": partial(client, rules=RULES),
 }

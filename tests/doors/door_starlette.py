@@ -12,13 +12,13 @@ from starlette.responses import JSONResponse
 from starlette.routing import Mount, Route
 from starlette.testclient import TestClient
 
-from jwtauthz import authenticated
+from jwtauthz import authenticated, public
 from jwtauthz.starlette import JWTAuthzMiddleware, requires, token_from
 
 from .table import EITHER, NESTED, Answer, Client, Sent, broken, owner
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from starlette.requests import Request
     from starlette.types import ASGIApp
@@ -127,12 +127,13 @@ def client(
     app: Callable[..., ASGIApp] = _inside,
     *,
     all_public: bool = False,
+    public: Sequence[str] = ("/public", "/optional"),
+    **settings: Any,
 ) -> Client:
     """A client of an app with the table's routes."""
-    public = ["/public", "/optional"]
     if all_public:
-        public += ["/any", "/read", "/either", "/nested", "/own/*", "/broken"]
-    http = TestClient(app(server, add_route, public=public))
+        public = [*public, "/any", "/read", "/either", "/nested", "/own/*", "/broken"]
+    http = TestClient(app(server, add_route, public=public, **settings))
 
     def send(sent: Sent) -> Answer:
         headers = [(name.encode(), value.encode("latin-1")) for name, value in sent.headers]
@@ -146,6 +147,36 @@ def client(
         )
 
     return send
+
+
+RULES = {
+    "/public": public(),
+    "/optional": public(),  # and the endpoint asks
+    "GET,OPTIONS,POST /any": authenticated(),
+    "/read": "read:users",
+    "GET /either": EITHER,
+    "GET /nested": NESTED,
+    "GET /own/{user_id}": owner,
+    "/broken": broken,
+}
+
+
+def by_rules(server: ResourceServer, *, around: bool = False, decorated: bool = False) -> Client:
+    """A client of an app whose endpoints ask for nothing, or for the same once more; the rules do."""
+    rules = {path: needed for path, needed in RULES.items() if not (decorated and path == "/read")}
+    if decorated:
+        rules["/*"] = authenticated()
+
+    def plain(path: str, need: object, optional: bool, methods: list[str]) -> Route:
+        if decorated or optional:
+            return _async(path, need, optional, methods)
+
+        async def view(request: Request) -> JSONResponse:
+            return _answer(request)
+
+        return Route(path, view, methods=methods)
+
+    return client(server, plain, _around if around else _inside, public=(), rules=rules)
 
 
 FORMS: dict[str, Callable[[ResourceServer], Client]] = {
@@ -162,4 +193,7 @@ FORMS: dict[str, Callable[[ResourceServer], Client]] = {
     "middleware around the app, public path": partial(client, add_route=_class, app=_around, all_public=True),
     "mounted app": partial(client, app=_mounted),
     "mounted app, public path": partial(client, add_route=_sync, app=_mounted, all_public=True),
+    "rules": by_rules,
+    "rules around the app": partial(by_rules, around=True),
+    "rules and decorators": partial(by_rules, decorated=True),
 }
