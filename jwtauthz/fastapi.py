@@ -42,10 +42,10 @@ from .keys.discovery import metadata_urls
 from .keys.remote import RemoteKeySet
 from .policy import Requirement, Shadow, authenticated, requirement
 from .resource_server import ResourceServer
-from .starlette import _KEY, _POLICY_VIOLATION, _asked, _Denial, _let_in
+from .starlette import _KEY, _POLICY_VIOLATION, _asked, _Denial, _let_in, health_endpoint
 from .token import VerifiedToken
 
-__all__ = ["JWTAuthz"]
+__all__ = ["JWTAuthz", "health_endpoint"]
 
 logger = logging.getLogger("jwtauthz")
 

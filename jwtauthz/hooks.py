@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from .events import Event
+    from .resource_server import ResourceServer
 
     Hook = Callable[[Event], object]
 
@@ -22,7 +23,11 @@ class Hooks:
 
     Args:
         hooks: `(event) -> None`, one or several. They run where the decision falls, on the event loop too: let
-            them count or enqueue, not wait.
+            them count or enqueue, not wait. One that has a method `watch(server)` is given each server that it is
+            a hook of, when that is built.
+
+    Raises:
+        ConfigurationError: one of them can't be called, or is a class.
     """
 
     def __init__(self, hooks: Hook | Iterable[Hook] | None) -> None:
@@ -30,10 +35,22 @@ class Hooks:
         for hook in given:
             if not callable(hook):
                 raise ConfigurationError(f"hooks: {hook!r} can't be called. Write a function (event) -> None.")
+            if isinstance(hook, type):
+                raise ConfigurationError(f"hooks: {hook!r} is a class. Write {hook.__name__}(), with parentheses.")
         self._hooks: tuple[Hook, ...] = given
 
     def __bool__(self) -> bool:
         return bool(self._hooks)
+
+    def attach(self, server: ResourceServer) -> None:
+        """Tell them of the server's keys too, and show the server to those that want to look at it later."""
+        for hook in self._hooks:
+            if (watch := getattr(hook, "watch", None)) is not None:
+                watch(server)
+        for issuer in server.issuers:
+            if (subscribe := getattr(issuer.key_set, "subscribe", None)) is not None:
+                for hook in self._hooks:  # one by one: a hook of two servers that share keys is told once
+                    subscribe(hook)
 
     def tell(self, event: Event) -> None:
         """Call each hook with an event."""
