@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -39,3 +40,11 @@ def status(server: ResourceServer, header: Any, *needs: Any, **options: Any) -> 
     except AccessDenied as denied:
         return denied.status
     return 200
+
+
+def soon(read: Callable[[], Any], expected: Any) -> None:
+    """Assert it of what a fetch reports, which it does in its own thread, after it has woken its waiters."""
+    end = time.monotonic() + 5
+    while (found := read()) != expected and time.monotonic() < end:
+        time.sleep(0.005)
+    assert found == expected

@@ -19,7 +19,7 @@ from jwtauthz.telemetry.metrics import DURATIONS, METRICS
 from jwtauthz.telemetry.otel import ATTRIBUTES
 from jwtauthz.testing import behaviours
 
-from .conftest import status
+from .conftest import soon, status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -96,9 +96,8 @@ def test_the_durations_have_the_buckets_of_decisions(server, points, issuer):
 def test_fetches_that_fail_say_why(server, points, issuer):
     issuer.behave(behaviours.refusing())
     assert status(server, f"Bearer {issuer.token()}") == 503
-    assert points("jwtauthz.key_set.fetches") == [
-        ({"jwtauthz.outcome": "failed", "error.type": "connection", "jwtauthz.issuer": issuer.url}, 1)
-    ]
+    attributes = {"jwtauthz.outcome": "failed", "error.type": "connection", "jwtauthz.issuer": issuer.url}
+    soon(lambda: points("jwtauthz.key_set.fetches"), [(attributes, 1)])
 
 
 def test_the_keys_are_observed_when_metrics_are_collected(server, points, issuer):
@@ -124,10 +123,14 @@ def test_every_metric_of_the_table_is_made(server, reader, issuer):
     issuer.behave(behaviours.leaking_private_keys(), at="jwks")
     with pytest.raises(Exception, match="no keys"):
         keys.refresh()
-    [resource] = reader.get_metrics_data().resource_metrics
-    made = {(metric.name, metric.unit, metric.description) for metric in resource.scope_metrics[0].metrics}
-    assert made == {(metric.name, metric.unit, metric.help) for metric in METRICS}
-    assert resource.scope_metrics[0].scope.name == "jwtauthz"
+
+    def made() -> set[tuple[str, str, str]]:
+        [resource] = reader.get_metrics_data().resource_metrics
+        [scope] = resource.scope_metrics
+        assert scope.scope.name == "jwtauthz"
+        return {(metric.name, metric.unit, metric.description) for metric in scope.metrics}
+
+    soon(made, {(metric.name, metric.unit, metric.help) for metric in METRICS})
 
 
 def test_an_app_factory_may_run_twice(make, provider, points, caplog):
