@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from threading import Lock
+from time import monotonic
+from typing import TYPE_CHECKING, Final
 
 from .errors import ConfigurationError
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     Hook = Callable[[Event], object]
 
 logger = logging.getLogger("jwtauthz")
+_LOG_EVERY: Final = 60.0  # seconds between two records about hooks that fail
 
 
 class Hooks:
@@ -38,6 +41,9 @@ class Hooks:
             if isinstance(hook, type):
                 raise ConfigurationError(f"hooks: {hook!r} is a class. Write {hook.__name__}(), with parentheses.")
         self._hooks: tuple[Hook, ...] = given
+        self._lock = Lock()
+        self._silent_until = float("-inf")
+        self._suppressed = 0
 
     def __bool__(self) -> bool:
         return bool(self._hooks)
@@ -57,5 +63,17 @@ class Hooks:
         for hook in self._hooks:
             try:
                 hook(event)
-            except Exception:
-                logger.exception("The hook %r failed on %s", hook, type(event).__name__)
+            except Exception as error:  # noqa: BLE001  # a hook may raise anything
+                self._log_failure(hook, event, error)
+
+    def _log_failure(self, hook: Hook, event: Event, error: Exception) -> None:
+        """Log it, once a minute at most: a hook that is broken is so for each request, and a traceback is long."""
+        now = monotonic()
+        with self._lock:
+            if now < self._silent_until:
+                self._suppressed += 1
+                return
+            self._silent_until = now + _LOG_EVERY
+            suppressed, self._suppressed = self._suppressed, 0
+        more = f" ({suppressed:,} more failures of hooks were not logged)" if suppressed else ""
+        logger.error("The hook %r failed on %s%s", hook, type(event).__name__, more, exc_info=error)

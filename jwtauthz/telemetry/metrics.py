@@ -44,10 +44,10 @@ class Metric(NamedTuple):
 
 
 class Measure(NamedTuple):
-    """One thing to be recorded; `labels` has every label of the metric, "" where it says nothing."""
+    """One thing to be recorded; `labels` are the values of the metric's labels, in order, "" for none."""
 
     metric: Metric
-    labels: Mapping[str, str]
+    labels: tuple[str, ...]
     value: float = 1
 
 
@@ -149,8 +149,8 @@ class Watched:
         """What an event adds to the metrics."""
         if isinstance(event, Allowed):
             issuer = "" if event.token is None else self._issuer(event.token.issuer)
-            yield _decision("allowed", issuer)
-            yield Measure(DECISION_DURATION, {"outcome": "allowed"}, event.seconds)
+            yield Measure(DECISIONS, ("allowed", "", "", issuer))
+            yield Measure(DECISION_DURATION, ("allowed",), event.seconds)
         elif isinstance(event, Denied):
             yield from self._denied(event)
         elif isinstance(event, KeysFetched):
@@ -158,36 +158,31 @@ class Watched:
         elif isinstance(event, KeysFetchFailed):
             yield self._fetch(event.source, "failed", str(event.kind))
         elif isinstance(event, KeysRotated):
-            yield Measure(ROTATIONS, {"issuer": self._source(event.source)})
+            yield Measure(ROTATIONS, (self._source(event.source),))
         elif isinstance(event, KeyDropped):
-            yield Measure(SECRETS, {"issuer": self._source(event.source)})
+            yield Measure(SECRETS, (self._source(event.source),))
 
     def observed(self, metric: Metric) -> Iterator[Measure]:
         """The values that a gauge has now."""
         for issuer, health in self._health().items():
             if metric is STATE:
                 for state in STATES:
-                    yield Measure(STATE, {"state": state, "issuer": issuer}, float(state == health.get("state")))
+                    yield Measure(STATE, (state, issuer), float(state == health.get("state")))
             else:
                 value = _VALUES[metric](health)
                 if isinstance(value, int | float):
-                    yield Measure(metric, {"issuer": issuer}, value)
+                    yield Measure(metric, (issuer,), value)
 
     def _denied(self, event: Denied) -> Iterator[Measure]:
         token, finding = event.denied.token, event.denied.finding
         outcome = "denied" if event.enforced else "shadow_denied"
-        yield _decision(
-            outcome,
-            "" if token is None else self._issuer(token.issuer),
-            status=str(finding.answer.status),
-            finding=str(finding.code),
-        )
+        issuer = "" if token is None else self._issuer(token.issuer)
+        yield Measure(DECISIONS, (outcome, str(finding.answer.status), str(finding.code), issuer))
         if event.seconds is not None:
-            yield Measure(DECISION_DURATION, {"outcome": outcome}, event.seconds)
+            yield Measure(DECISION_DURATION, (outcome,), event.seconds)
 
     def _fetch(self, source: str, outcome: str, failure: str = "") -> Measure:
-        labels = {"outcome": outcome, "failure": failure, "issuer": self._source(source)}
-        return Measure(FETCHES, labels)
+        return Measure(FETCHES, (outcome, failure, self._source(source)))
 
     def _issuer(self, url: str) -> str:
         return url if url in self._issuers else ""
@@ -208,10 +203,6 @@ class Watched:
                 if health is not None:
                     found[issuer.url] = health
         return found
-
-
-def _decision(outcome: str, issuer: str, *, status: str = "", finding: str = "") -> Measure:
-    return Measure(DECISIONS, {"outcome": outcome, "status": status, "finding": finding, "issuer": issuer})
 
 
 def _number_of_keys(health: Mapping[str, object]) -> object:

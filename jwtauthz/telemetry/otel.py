@@ -6,6 +6,7 @@ table of its metrics and attributes.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from jwtauthz.errors import ConfigurationError
@@ -108,9 +109,9 @@ class _Instruments:
         self._histograms = {}
         for metric in METRICS:
             if metric.kind is Kind.COUNTER:
-                self._counters[metric] = meter.create_counter(metric.name, metric.unit, metric.help)
+                self._counters[metric.name] = meter.create_counter(metric.name, metric.unit, metric.help)
             elif metric.kind is Kind.HISTOGRAM:
-                self._histograms[metric] = meter.create_histogram(
+                self._histograms[metric.name] = meter.create_histogram(
                     metric.name, metric.unit, metric.help, explicit_bucket_boundaries_advisory=DURATIONS
                 )
             else:
@@ -119,15 +120,16 @@ class _Instruments:
     def record(self, event: Event) -> None:
         """Add what an event has to say."""
         for metric, labels, value in self.watched.measured(event):
+            attributes = attributes_of(metric, labels)
             if metric.kind is Kind.COUNTER:
-                self._counters[metric].add(value, attributes_of(labels))
+                self._counters[metric.name].add(value, attributes)
             else:
-                self._histograms[metric].record(value, attributes_of(labels))
+                self._histograms[metric.name].record(value, attributes)
 
     def _observer(self, metric: Metric) -> Callable[[CallbackOptions], Iterator[Observation]]:
         def observe(_: CallbackOptions) -> Iterator[Observation]:
             for measure in self.watched.observed(metric):
-                yield Observation(measure.value, attributes_of(measure.labels))
+                yield Observation(measure.value, attributes_of(metric, measure.labels))
 
         return observe
 
@@ -135,6 +137,11 @@ class _Instruments:
 _instruments = Shared(_Instruments)
 
 
-def attributes_of(labels: Mapping[str, str]) -> dict[str, str | int]:
+@lru_cache(maxsize=1024)
+def attributes_of(metric: Metric, labels: tuple[str, ...]) -> Mapping[str, str | int]:
     """Labels as attributes; one that says nothing is left out."""
-    return {ATTRIBUTES[name]: int(value) if name == "status" else value for name, value in labels.items() if value}
+    return {
+        ATTRIBUTES[name]: int(value) if name == "status" else value
+        for name, value in zip(metric.labels, labels, strict=True)
+        if value
+    }

@@ -18,7 +18,7 @@ except ImportError as missing:  # the optional dependency is not there
     ) from None
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from jwtauthz.events import Event
     from jwtauthz.resource_server import ResourceServer
@@ -76,15 +76,22 @@ class _Instruments:
             for metric in METRICS
             if metric.kind is Kind.HISTOGRAM
         }
+        # Finding a series takes longer than adding to it. There are few, since labels are of closed sets.
+        self._adders: dict[tuple[str, tuple[str, ...]], Callable[[float], None]] = {}
         registry.register(self)
 
     def record(self, event: Event) -> None:
         """Add what an event has to say."""
         for metric, labels, value in self.watched.measured(event):
-            if metric.kind is Kind.COUNTER:
-                self._counters[metric].labels(**labels).inc(value)
-            else:
-                self._histograms[metric].labels(**labels).observe(value)
+            add = self._adders.get((metric.name, labels))
+            if add is None:
+                add = self._adders[metric.name, labels] = self._adder(metric, labels)
+            add(value)
+
+    def _adder(self, metric: Metric, labels: tuple[str, ...]) -> Callable[[float], None]:
+        if metric.kind is Kind.COUNTER:
+            return self._counters[metric].labels(*labels).inc
+        return self._histograms[metric].labels(*labels).observe
 
     def describe(self) -> Iterator[GaugeMetricFamily]:
         """The gauges without values, for the registry to know their names."""
@@ -96,7 +103,7 @@ class _Instruments:
             if metric.kind is Kind.GAUGE:
                 family = _family(metric)
                 for _, labels, value in self.watched.observed(metric):
-                    family.add_metric([labels[name] for name in metric.labels], value)
+                    family.add_metric(labels, value)
                 yield family
 
 
