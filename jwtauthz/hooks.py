@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from threading import Lock
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
@@ -41,9 +40,8 @@ class Hooks:
             if isinstance(hook, type):
                 raise ConfigurationError(f"hooks: {hook!r} is a class. Write {hook.__name__}(), with parentheses.")
         self._hooks: tuple[Hook, ...] = given
-        self._lock = Lock()
-        self._silent_until = float("-inf")
-        self._suppressed = 0
+        self._logged: dict[int, float] = {}  # of each hook, when a failure was logged
+        self._unlogged: dict[int, int] = {}  # and how many were not since
 
     def __bool__(self) -> bool:
         return bool(self._hooks)
@@ -68,12 +66,11 @@ class Hooks:
 
     def _log_failure(self, hook: Hook, event: Event, error: Exception) -> None:
         """Log it, once a minute at most: a hook that is broken is so for each request, and a traceback is long."""
-        now = monotonic()
-        with self._lock:
-            if now < self._silent_until:
-                self._suppressed += 1
-                return
-            self._silent_until = now + _LOG_EVERY
-            suppressed, self._suppressed = self._suppressed, 0
-        more = f" ({suppressed:,} more failures of hooks were not logged)" if suppressed else ""
+        now, name = monotonic(), id(hook)
+        if now - self._logged.get(name, float("-inf")) < _LOG_EVERY:
+            self._unlogged[name] = self._unlogged.get(name, 0) + 1  # threads may lose a count, and that is no harm
+            return
+        self._logged[name] = now
+        suppressed = self._unlogged.pop(name, 0)
+        more = f" ({suppressed:,} more of its failures were not logged)" if suppressed else ""
         logger.error("The hook %r failed on %s%s", hook, type(event).__name__, more, exc_info=error)

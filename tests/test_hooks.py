@@ -63,7 +63,10 @@ def test_one_that_always_raises_does_not_fill_the_disk(issuer, caplog, monkeypat
     def broken(event):
         raise RuntimeError("the hook is out of order")
 
-    server = ResourceServer(issuer.url, issuer.audience, hooks=broken)
+    def broken_too(event):
+        raise LookupError("and so is this one")
+
+    server = ResourceServer(issuer.url, issuer.audience, hooks=[broken, broken_too])
 
     def deny(times: int) -> None:
         for _ in range(times):
@@ -71,11 +74,12 @@ def test_one_that_always_raises_does_not_fill_the_disk(issuer, caplog, monkeypat
                 server.authorize(None, "a")
 
     deny(100)
-    assert caplog.text.count("failed on Denied") == 1
+    assert caplog.text.count("failed on Denied") == 2
+    assert "and so is this one" in caplog.text
     clock.advance(60)
     deny(1)
-    assert caplog.text.count("failed on Denied") == 2
-    assert "(99 more failures of hooks were not logged)" in caplog.text
+    assert caplog.text.count("failed on Denied") == 4
+    assert "(99 more of its failures were not logged)" in caplog.text
 
 
 def test_what_can_not_be_called_is_refused():
