@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
+from fastapi import FastAPI
 from starlette.testclient import TestClient
 
-import jwtauthz.events as events
-from jwtauthz import AccessDenied, Code, ResourceServer
+import jwtauthz.fastapi
+from jwtauthz import AccessDenied, Code, ResourceServer, events
 from jwtauthz.errors import ANSWERS
 from jwtauthz.events import FailureKind
 from jwtauthz.telemetry.metrics import FETCH_OUTCOMES, METRICS, OUTCOMES, STATES
@@ -100,6 +101,18 @@ def test_health(door, issuer):
     else:
         found = TestClient(made["app"]).get("/health")
         assert (found.status_code, found.json()) == (200, {"ready": True})
+
+
+def test_health_stands_outside_of_the_dependencies_of_a_fastapi_app(issuer):
+    with ResourceServer(issuer.url, issuer.audience) as server:
+        server.warm_up()
+        authz = jwtauthz.fastapi.JWTAuthz(server)
+        app = FastAPI(dependencies=[authz.requires("a")])
+        authz.init_app(app)
+        app.add_route("/health", jwtauthz.fastapi.health_endpoint(server))
+        app.add_api_route("/other", dict)
+        assert TestClient(app).get("/health").status_code == 200
+        assert TestClient(app).get("/other").status_code == 401
 
 
 def test_logging_of_the_standard_library(issuer, monkeypatch):

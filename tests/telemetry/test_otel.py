@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import subprocess
+import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -146,6 +148,31 @@ def test_without_an_sdk_it_does_nothing(make, issuer):
     server = make(OpenTelemetryHook())
     assert status(server, f"Bearer {issuer.token(scope='read:users')}") == 200
     assert status(server, None) == 401
+
+
+def test_it_may_be_built_before_the_sdk_is_set_up():
+    """In a program of its own, for the global provider is set once in a process."""
+    program = """if True:
+        from jwtauthz import AccessDenied, ResourceServer
+        from jwtauthz.telemetry import OpenTelemetryHook
+        from opentelemetry import metrics
+        from opentelemetry.sdk.metrics import MeterProvider
+        from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+
+        server = ResourceServer("https://issuer.test/", "x", hooks=[OpenTelemetryHook()])
+        reader = InMemoryMetricReader()
+        metrics.set_meter_provider(MeterProvider([reader]))
+        again = ResourceServer("https://issuer.test/", "x", hooks=[OpenTelemetryHook()])
+        for each in (server, again):
+            try: each.authorize(None, "a")
+            except AccessDenied: pass
+        for scope in reader.get_metrics_data().resource_metrics[0].scope_metrics:
+            for metric in scope.metrics:
+                if metric.name == "jwtauthz.decisions":
+                    print(*[point.value for point in metric.data.data_points])
+        """
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True)
+    assert sum(map(int, done.stdout.split())) == 2
 
 
 @pytest.mark.parametrize(
