@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, FastAPI, Security
 
 from jwtauthz import ResourceServer, VerifiedToken, any_of
-from jwtauthz.fastapi import JWTAuthz
+from jwtauthz.fastapi import JWTAuthz, health_endpoint
 
 
 def create_app(server: ResourceServer | None = None) -> FastAPI:
@@ -17,12 +17,9 @@ def create_app(server: ResourceServer | None = None) -> FastAPI:
     authz = JWTAuthz(server)
     app = FastAPI(title="Users", lifespan=server.lifespan)
     authz.init_app(app)
+    app.add_route("/health", health_endpoint(server))
     # Everything in the router asks for this permission, in Auth0's claim for it.
     admin = APIRouter(prefix="/admin", dependencies=[authz.requires("read:reports", claim="permissions")])
-
-    @app.get("/health")
-    async def health():
-        return {"ready": server.ready}
 
     @app.get("/me")
     async def me(token: Annotated[VerifiedToken, Security(authz)]):

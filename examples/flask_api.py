@@ -7,7 +7,7 @@ flask --app examples/flask_api run
 from flask import Blueprint, Flask
 
 from jwtauthz import ResourceServer, any_of, authenticated
-from jwtauthz.flask import JWTAuthz, current_token, protect, requires
+from jwtauthz.flask import JWTAuthz, current_token, health_endpoint, protect, requires
 
 # Everything in the blueprint asks for this permission, in Auth0's claim for it.
 admin = Blueprint("admin", __name__, url_prefix="/admin")
@@ -24,10 +24,7 @@ def create_app(server: ResourceServer | None = None) -> Flask:
     authz = JWTAuthz(server or ResourceServer.from_env())
     authz.init_app(app)
     app.register_blueprint(admin)
-
-    @app.get("/health")
-    def health():
-        return {"ready": authz.server.ready}
+    app.add_url_rule("/health", view_func=health_endpoint(authz.server))
 
     @app.get("/me")
     @requires(authenticated())

@@ -11,11 +11,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from jwtauthz import ResourceServer, any_of
-from jwtauthz.starlette import JWTAuthzMiddleware, requires, token_from
-
-
-async def health(request):
-    return JSONResponse({"ready": request.app.state.server.ready})
+from jwtauthz.starlette import JWTAuthzMiddleware, health_endpoint, requires, token_from
 
 
 async def me(request):
@@ -36,9 +32,9 @@ class Report(HTTPEndpoint):
 
 def create_app(server: ResourceServer | None = None) -> Starlette:
     server = server or ResourceServer.from_env()
-    app = Starlette(
+    return Starlette(
         routes=[
-            Route("/health", health),
+            Route("/health", health_endpoint(server)),
             Route("/me", me),
             Route("/users", users),
             Route("/admin/report", Report),
@@ -46,5 +42,3 @@ def create_app(server: ResourceServer | None = None) -> Starlette:
         middleware=[Middleware(JWTAuthzMiddleware, server=server, public=["/health"])],
         lifespan=server.lifespan,
     )
-    app.state.server = server
-    return app

@@ -3,41 +3,38 @@
 import pytest
 from flask_api import create_app
 
-from jwtauthz import Issuer, ResourceServer
-
 
 @pytest.fixture
 def client(jwtauthz_issuer):
-    issuer = Issuer(jwtauthz_issuer.url, key_set=jwtauthz_issuer.key_set)
-    app = create_app(ResourceServer(issuer, jwtauthz_issuer.audience))
+    app = create_app(jwtauthz_issuer.server())
     with app.test_client() as client:
         yield client
-
-
-def bearer(token):
-    return {"Authorization": f"Bearer {token}"}
 
 
 def test_anybody_may_ask_whether_it_is_ready(client):
     assert client.get("/health").json == {"ready": True}
 
 
-def test_any_valid_token_sees_itself(client, jwtauthz_token):
-    answer = client.get("/me", headers=bearer(jwtauthz_token(subject="ada", scope="read:users")))
+def test_any_valid_token_sees_itself(client, jwtauthz_headers):
+    answer = client.get("/me", headers=jwtauthz_headers(subject="ada", scope="read:users"))
     assert answer.json == {"sub": "ada", "scopes": ["read:users"]}
 
 
-def test_either_scope_lists_users(client, jwtauthz_token):
-    assert client.get("/users", headers=bearer(jwtauthz_token(scope="admin"))).status_code == 200
-    assert client.get("/users", headers=bearer(jwtauthz_token(scope="read:users"))).status_code == 200
-    assert client.get("/users", headers=bearer(jwtauthz_token(scope="openid"))).status_code == 403
+def test_either_scope_lists_users(client, jwtauthz_headers):
+    assert client.get("/users", headers=jwtauthz_headers(scope="admin")).status_code == 200
+    assert client.get("/users", headers=jwtauthz_headers(scope="read:users")).status_code == 200
+    assert client.get("/users", headers=jwtauthz_headers(scope="openid")).status_code == 403
 
 
-def test_the_blueprint_reads_the_permissions(client, jwtauthz_token):
-    assert (
-        client.get("/admin/report", headers=bearer(jwtauthz_token(permissions=["read:reports"]))).status_code
-        == 200
-    )
-    refused = client.get("/admin/report", headers=bearer(jwtauthz_token(scope="read:reports")))
+def test_the_blueprint_reads_the_permissions(client, jwtauthz_headers):
+    assert client.get("/admin/report", headers=jwtauthz_headers(permissions=["read:reports"])).status_code == 200
+    refused = client.get("/admin/report", headers=jwtauthz_headers(scope="read:reports"))
     assert refused.status_code == 403
     assert refused.json["required"] == ["read:reports"]
+
+
+def test_a_token_does_not_live_for_ever(client, jwtauthz_headers, jwtauthz_clock):
+    headers = jwtauthz_headers(expires_in=600)
+    assert client.get("/me", headers=headers).status_code == 200
+    jwtauthz_clock.advance(700)
+    assert client.get("/me", headers=headers).status_code == 401

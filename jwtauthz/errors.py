@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from .challenge import Challenge
     from .explain import Explanation
+    from .token import VerifiedToken
 
 
 class JWTAuthzError(Exception):
@@ -239,6 +240,7 @@ class AccessDenied(JWTAuthzError):
         challenge: the `WWW-Authenticate` challenge, or None (503 has none).
         required: what the operation needs, all of it: scopes, and {"any_of": [...]} for alternatives.
         retry_after: seconds, for a 503.
+        token: the verified token, where it is good and does not suffice (403, step-up); None for all others.
     """
 
     def __init__(
@@ -257,6 +259,7 @@ class AccessDenied(JWTAuthzError):
         self.required: tuple[object, ...] = tuple(required)
         self.retry_after = retry_after
         self.status, self.error, self.description = finding.answer
+        self.token: VerifiedToken | None = None
         self._explain: Callable[[AccessDenied], Explanation] | None = None
         self._explanation: Explanation | None = None
         self._page: bool | None = None

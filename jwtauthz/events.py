@@ -97,10 +97,14 @@ class KeysStale:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allowed:
-    """A request was let in, by this token; None for an anonymous one where that is allowed."""
+    """A request was let in, by this token; None for an anonymous one where that is allowed.
+
+    `seconds` is how long the decision took, waiting for keys and for functions of the application included.
+    """
 
     request: Request
     token: VerifiedToken | None
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,11 +112,14 @@ class Denied:
     """A request was refused; or, where not `enforced`, a shadow policy would have refused it.
 
     `denied.status`, `denied.error` and `denied.finding.code` are of closed sets, fit to be labels of metrics.
+    `seconds` is as for `Allowed`; None where more was asked of a request that had been let in (`permit`, shadow
+    policies): that is no decision from the beginning.
     """
 
     request: Request
     denied: AccessDenied
     enforced: bool = True
+    seconds: float | None = None
 
 
 KeyEvent: TypeAlias = KeysFetched | KeysFetchFailed | KeysRotated | KeyDropped | KeysStale

@@ -55,11 +55,11 @@ from .login import Login
 from .policy import Requirement, Shadow, authenticated, requirement
 from .resource_server import ResourceServer
 from .sources import Cookie, Header, Query
-from .starlette import _KEY, _POLICY_VIOLATION, _asked, _Denial, _let_in
+from .starlette import _KEY, _POLICY_VIOLATION, _asked, _Denial, _let_in, health_endpoint
 from .token import VerifiedToken
 from .typed_claims import typed
 
-__all__ = ["JWTAuthz", "Login"]
+__all__ = ["JWTAuthz", "Login", "health_endpoint"]
 
 logger = logging.getLogger("jwtauthz")
 

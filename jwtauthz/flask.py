@@ -28,6 +28,7 @@ from .credentials import private
 from .decorators import requirement_of_decorator
 from .errors import AccessDenied, ConfigurationError
 from .flask_routes import NEEDS, guard_by_rules
+from .health import HEADERS, Health
 from .policy import requirement
 from .request import Request
 from .resource_server import ResourceServer
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
 
     _View = TypeVar("_View", bound=Callable[..., Any])
 
-__all__ = ["JWTAuthz", "current_token", "protect", "requires"]
+__all__ = ["JWTAuthz", "current_token", "health_endpoint", "protect", "requires"]
 
 _EXTENSION: Final = "jwtauthz"
 # Attributes of ours: the token and the form on the request, the guard on the view under a guarded one.
@@ -232,6 +233,31 @@ def protect(
 
     setattr(protect_blueprint, NEEDS, ((needed, optional),))
     blueprint.before_request(protect_blueprint)
+
+
+def health_endpoint(
+    server: ResourceServer, *, details: bool = False, liveness: bool = False
+) -> Callable[[], Response]:
+    """A view that says whether this process can judge tokens: 200, or 503 while it has no keys.
+
+    `app.add_url_rule("/health", view_func=health_endpoint(server))`
+
+    Args:
+        server: the server in question.
+        details: show `server.health()` to whoever asks: issuers, key IDs, the last error. By default there is
+            only `{"ready": true}`.
+        liveness: answer 200 even without keys, for a probe that would restart the process.
+
+    Raises:
+        ConfigurationError: a setting that makes no sense.
+    """
+    health = Health(server, details=details, liveness=liveness)
+
+    def jwtauthz_health() -> Response:
+        status, content = health.answer()
+        return Response(content, status, HEADERS, content_type="application/json")
+
+    return jwtauthz_health
 
 
 def _admit(needed: Requirement, *, optional: bool, path_params: Mapping[str, str] | None = None) -> None:

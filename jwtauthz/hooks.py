@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from time import monotonic
+from typing import TYPE_CHECKING, Final
 
 from .errors import ConfigurationError
 
@@ -11,10 +12,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from .events import Event
+    from .resource_server import ResourceServer
 
     Hook = Callable[[Event], object]
 
 logger = logging.getLogger("jwtauthz")
+_LOG_EVERY: Final = 60.0  # seconds between two records about hooks that fail
 
 
 class Hooks:
@@ -22,7 +25,11 @@ class Hooks:
 
     Args:
         hooks: `(event) -> None`, one or several. They run where the decision falls, on the event loop too: let
-            them count or enqueue, not wait.
+            them count or enqueue, not wait. One that has a method `watch(server)` is given each server that it is
+            a hook of, when that is built.
+
+    Raises:
+        ConfigurationError: one of them can't be called, or is a class.
     """
 
     def __init__(self, hooks: Hook | Iterable[Hook] | None) -> None:
@@ -30,15 +37,40 @@ class Hooks:
         for hook in given:
             if not callable(hook):
                 raise ConfigurationError(f"hooks: {hook!r} can't be called. Write a function (event) -> None.")
+            if isinstance(hook, type):
+                raise ConfigurationError(f"hooks: {hook!r} is a class. Write {hook.__name__}(), with parentheses.")
         self._hooks: tuple[Hook, ...] = given
+        self._logged: dict[int, float] = {}  # of each hook, when a failure was logged
+        self._unlogged: dict[int, int] = {}  # and how many were not since
 
     def __bool__(self) -> bool:
         return bool(self._hooks)
+
+    def attach(self, server: ResourceServer) -> None:
+        """Tell them of the server's keys too, and show the server to those that want to look at it later."""
+        for hook in self._hooks:
+            if (watch := getattr(hook, "watch", None)) is not None:
+                watch(server)
+        for issuer in server.issuers:
+            if (subscribe := getattr(issuer.key_set, "subscribe", None)) is not None:
+                for hook in self._hooks:  # one by one: a hook of two servers that share keys is told once
+                    subscribe(hook)
 
     def tell(self, event: Event) -> None:
         """Call each hook with an event."""
         for hook in self._hooks:
             try:
                 hook(event)
-            except Exception:
-                logger.exception("The hook %r failed on %s", hook, type(event).__name__)
+            except Exception as error:  # noqa: BLE001  # a hook may raise anything
+                self._log_failure(hook, event, error)
+
+    def _log_failure(self, hook: Hook, event: Event, error: Exception) -> None:
+        """Log it, once a minute at most: a hook that is broken is so for each request, and a traceback is long."""
+        now, name = monotonic(), id(hook)
+        if now - self._logged.get(name, float("-inf")) < _LOG_EVERY:
+            self._unlogged[name] = self._unlogged.get(name, 0) + 1  # threads may lose a count, and that is no harm
+            return
+        self._logged[name] = now
+        suppressed = self._unlogged.pop(name, 0)
+        more = f" ({suppressed:,} more of its failures were not logged)" if suppressed else ""
+        logger.error("The hook %r failed on %s%s", hook, type(event).__name__, more, exc_info=error)

@@ -14,6 +14,7 @@ import time
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import lru_cache, partial
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, Literal, overload
 
 from .challenge import challenge_for, realm_name
@@ -25,6 +26,7 @@ from .environment import settings_from
 from .errors import AccessDenied, Code, ConfigurationError, Finding, KeySetUnavailable, denial_class
 from .events import Allowed, Denied
 from .explainer import explanation, is_of_policy
+from .health import key_set_health
 from .hierarchy import Hierarchy
 from .hooks import Hooks
 from .issuer import MAX_LEEWAY, Issuer, audiences, several
@@ -120,15 +122,10 @@ class ResourceServer:
         self._revocation = None if revoked is None else Revocation(revoked)
         self._clock = clock
         self._debug = Debug(debug)
-        self._hooks = Hooks(hooks)
-        if self._hooks:
-            for trusted in self.issuers:
-                subscribe = getattr(
-                    trusted.key_set, "subscribe", None
-                )  # a key set without a network has no events
-                if subscribe is not None:
-                    subscribe(self._hooks.tell)
         self._log = DenialLog()
+        self._hooks = Hooks(hooks) or None
+        if self._hooks:
+            self._hooks.attach(self)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None, **settings: Any) -> ResourceServer:
@@ -198,14 +195,15 @@ class ResourceServer:
             ConfigurationError: `needs` ask for nothing, or `revoked` is async.
         """
         asked, needed = _asked(request), _requirement(needs, claim, claims)
+        started = perf_counter() if self._hooks else 0.0
         now = self._clock()
         try:
             token = self._authorize(asked, needed, optional, now)
         except AccessDenied as denied:
-            self._tell(denied, asked, needed, now)
+            self._tell(denied, asked, needed, now, started=started)
             raise
         if self._hooks:
-            self._hooks.tell(Allowed(request=asked, token=token))
+            self._hooks.tell(Allowed(request=asked, token=token, seconds=perf_counter() - started))
         return token
 
     @overload
@@ -236,14 +234,15 @@ class ResourceServer:
     ) -> VerifiedToken | None:
         """As `authorize`, for asyncio and trio: waits without blocking the loop, and awaits what is async."""
         asked, needed = _asked(request), _requirement(needs, claim, claims)
+        started = perf_counter() if self._hooks else 0.0
         now = self._clock()
         try:
             token = await self._aauthorize(asked, needed, optional, now)
         except AccessDenied as denied:
-            self._tell(denied, asked, needed, now)
+            self._tell(denied, asked, needed, now, started=started)
             raise
         if self._hooks:
-            self._hooks.tell(Allowed(request=asked, token=token))
+            self._hooks.tell(Allowed(request=asked, token=token, seconds=perf_counter() - started))
         return token
 
     def permit(
@@ -376,6 +375,7 @@ class ResourceServer:
         decision = needed.decide(token, request, now)
         if not decision.allowed:
             denied = self._denial(needed, decision)
+            denied.token = token
             tried_out = self._shadow or isinstance(needed, Shadow)
             if enforce or not tried_out or not is_of_policy(denied):
                 try:
@@ -408,7 +408,14 @@ class ResourceServer:
         )
 
     def _tell(
-        self, denied: AccessDenied, request: Request, needed: Requirement, now: float, *, enforced: bool = True
+        self,
+        denied: AccessDenied,
+        request: Request,
+        needed: Requirement,
+        now: float,
+        *,
+        enforced: bool = True,
+        started: float | None = None,
     ) -> None:
         """Give the denial its explanation, the log its record, and the hooks their event."""
         denied.explain_with(
@@ -417,7 +424,8 @@ class ResourceServer:
         )
         self._log.tell(denied, now, enforced=enforced)
         if self._hooks:
-            self._hooks.tell(Denied(request=request, denied=denied, enforced=enforced))
+            seconds = None if started is None else perf_counter() - started
+            self._hooks.tell(Denied(request=request, denied=denied, enforced=enforced, seconds=seconds))
 
     # ── life ──
 
@@ -430,6 +438,19 @@ class ResourceServer:
     def ready(self) -> bool:
         """Whether the keys of every issuer are at hand, for a load balancer that asks."""
         return all(issuer.key_set.ready for issuer in self.issuers)
+
+    def health(self) -> dict[str, object]:
+        """How each issuer and its keys are, in values that fit JSON: nothing secret, nothing of a token.
+
+        It says more than strangers need to know; for a load balancer there is `health_endpoint` of the doors.
+        """
+        return {
+            "ready": self.ready,
+            "issuers": [
+                {"issuer": issuer.url, "ready": issuer.key_set.ready, "key_set": key_set_health(issuer.key_set)}
+                for issuer in self.issuers
+            ],
+        }
 
     def warm_up(self, timeout: float | None = None) -> None:
         """Fetch the keys before the first request.

@@ -36,6 +36,7 @@ from .app_routes import Layer
 from .asgi import around, place
 from .decorators import requirement_of_decorator
 from .errors import AccessDenied, ConfigurationError
+from .health import HEADERS, Health
 from .policy import authenticated, requirement
 from .request import Request
 from .resource_server import ResourceServer
@@ -44,7 +45,7 @@ from .signatures import signature_of
 from .starlette_routes import NEEDS, RouteCheck, inner_root_of, route_path
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -54,7 +55,7 @@ if TYPE_CHECKING:
 
     _View = TypeVar("_View", bound=Callable[..., Any])
 
-__all__ = ["JWTAuthzMiddleware", "TokenUser", "requires", "token_from"]
+__all__ = ["JWTAuthzMiddleware", "TokenUser", "health_endpoint", "requires", "token_from"]
 
 _KEY: Final = "jwtauthz"
 _ANSWERS: Final = frozenset(
@@ -441,3 +442,29 @@ def token_from(connection: HTTPConnection | Mapping[str, Any], *, optional: bool
             "Write @requires(...) on the endpoint, or token_from(request, optional=True)."
         )
     return admission.token
+
+
+def health_endpoint(
+    server: ResourceServer, *, details: bool = False, liveness: bool = False
+) -> Callable[[HTTPRequest], Awaitable[Response]]:
+    """An endpoint that says whether this process can judge tokens: 200, or 503 while it has no keys.
+
+    `Route("/health", health_endpoint(server))`, or `app.add_route(...)` in FastAPI. Behind the middleware its path
+    has to be one of the `public` ones.
+
+    Args:
+        server: the server in question.
+        details: show `server.health()` to whoever asks: issuers, key IDs, the last error. By default there is
+            only `{"ready": true}`.
+        liveness: answer 200 even without keys, for a probe that would restart the process.
+
+    Raises:
+        ConfigurationError: a setting that makes no sense.
+    """
+    health = Health(server, details=details, liveness=liveness)
+
+    async def jwtauthz_health(request: HTTPRequest) -> Response:  # noqa: ARG001
+        status, content = health.answer()
+        return Response(content, status, HEADERS, "application/json")
+
+    return jwtauthz_health

@@ -13,7 +13,7 @@ from docs_blocks import DOCS, PAGES, Block, blocks, furnish, run
 
 ALL = [block for page in PAGES for block in blocks(page)]
 # A block in any other language would be Python in disguise, or a typing error that turns a test off.
-LANGUAGES = {"python", "console", "text", "json", "http", "toml", "yaml", "ini", "js", "html", "mermaid"}
+LANGUAGES = {"promql", "python", "console", "text", "json", "http", "toml", "yaml", "ini", "js", "html", "mermaid"}
 # Pages on which nothing is to be run, and why.
 WITHOUT_PYTHON = {
     "benchmarks.md": "pictures",

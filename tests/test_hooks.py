@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from jwtauthz import AccessDenied, ConfigurationError, ResourceServer
-from jwtauthz.testing import FakeIssuer
+from jwtauthz.testing import FakeClock, FakeIssuer
 
 
 @pytest.fixture
@@ -54,6 +54,32 @@ def test_one_that_raises_is_logged_and_changes_no_answer(issuer, caplog):
     with pytest.raises(AccessDenied):
         server.authorize(None, "a")
     assert "the hook is out of order" in caplog.text
+
+
+def test_one_that_always_raises_does_not_fill_the_disk(issuer, caplog, monkeypatch):
+    clock = FakeClock()
+    monkeypatch.setattr("jwtauthz.hooks.monotonic", clock)
+
+    def broken(event):
+        raise RuntimeError("the hook is out of order")
+
+    def broken_too(event):
+        raise LookupError("and so is this one")
+
+    server = ResourceServer(issuer.url, issuer.audience, hooks=[broken, broken_too])
+
+    def deny(times: int) -> None:
+        for _ in range(times):
+            with pytest.raises(AccessDenied):
+                server.authorize(None, "a")
+
+    deny(100)
+    assert caplog.text.count("failed on Denied") == 2
+    assert "and so is this one" in caplog.text
+    clock.advance(60)
+    deny(1)
+    assert caplog.text.count("failed on Denied") == 4
+    assert "(99 more of its failures were not logged)" in caplog.text
 
 
 def test_what_can_not_be_called_is_refused():

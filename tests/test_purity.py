@@ -136,7 +136,10 @@ STRANGERS = {
     "uvicorn",
     "werkzeug",
 }
-DOORS = {f"jwtauthz.{name}" for name in ("cli", "compat", "fastapi", "flask", "mcp", "starlette", "testing")}
+DOORS = {
+    f"jwtauthz.{name}"
+    for name in ("cli", "compat", "fastapi", "flask", "mcp", "starlette", "telemetry", "testing")
+}
 
 
 @pytest.mark.parametrize(

@@ -6,13 +6,10 @@ import pytest
 from organizations.organizations_api import MAP, create_app
 from starlette.testclient import TestClient
 
-from jwtauthz import Issuer
-
 
 @pytest.fixture
 def client(jwtauthz_issuer):
-    keys = jwtauthz_issuer.key_set
-    issuer = Issuer(jwtauthz_issuer.url, key_set=keys, scopes_from=("scope", "permissions"))
+    issuer = jwtauthz_issuer.as_issuer(scopes_from=("scope", "permissions"))
     with TestClient(create_app(issuer, jwtauthz_issuer.audience)) as client:
         yield client
 

@@ -188,6 +188,13 @@ class RemoteKeySet:
         for flight in self._warming_up(timeout):
             await flight.await_()
 
+    def prefetch(self) -> None:
+        """Begin the fetch that is due, if one is, and wait for nothing: for a process that nobody asks for keys.
+
+        What keeps look-ups from fetching too often keeps this from it too.
+        """
+        self._driver.ask(partial(Schedule.look, question=_ANY, known=True))
+
     def refresh(self) -> None:
         """Fetch now, whatever the age of the keys; not for an event loop, since it waits.
 

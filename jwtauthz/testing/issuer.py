@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from types import EllipsisType, TracebackType
 
+    from jwtauthz.issuer import Issuer
     from jwtauthz.keys.jwk import KeySet
+    from jwtauthz.resource_server import ResourceServer
 
     from ._exchange import Exchange, Reply
 
@@ -134,6 +136,33 @@ class FakeIssuer:
 
         return KeySet.from_jwks(self.jwks())
 
+    def as_issuer(self, **settings: Any) -> Issuer:
+        """This issuer as an API trusts it; `settings` are those of `Issuer`.
+
+        Without a network it has the keys that are published now: a server built before `rotate` does not learn
+        of the new ones.
+        """
+        from jwtauthz.issuer import Issuer  # whoever only serves a JWKS needs none
+
+        known: dict[str, Any] = {"algorithms": self.algorithm}
+        if self._http is None and "jwks_url" not in settings:
+            known["key_set"] = self.key_set
+        return Issuer(self.url, **{**known, **settings})
+
+    def server(self, **settings: Any) -> ResourceServer:
+        """A server that trusts this issuer, for its audience and by its clock; `settings` are those of the server.
+
+        `create_app(issuer.server())` is all that a test needs. It follows `clock`, whatever is put there later.
+        """
+        from jwtauthz.resource_server import ResourceServer
+
+        known: dict[str, Any] = {
+            "issuer": self.as_issuer(),
+            "audience": self.audience,
+            "clock": self._now,
+        }
+        return ResourceServer(**{**known, **settings})
+
     def rotate(self, *, keep_old: bool = True, same_kid: bool = False) -> str:
         """Sign with a new key from now on, and return its key ID.
 
@@ -207,6 +236,10 @@ class FakeIssuer:
         }
         return compact(_without_none(header), _without_none(payload), key)
 
+    def headers(self, **options: Any) -> dict[str, str]:
+        """The headers of a request that carries such a token; `options` are those of `token`."""
+        return {"Authorization": f"Bearer {self.token(**options)}"}
+
     def forged_token(self, **options: Any) -> str:
         """What `token` gives, `kid` included, but signed with a stranger's key: its signature is wrong."""
         return resign(self.token(**options), stranger(self.algorithm))
@@ -218,6 +251,9 @@ class FakeIssuer:
     def __repr__(self) -> str:
         where = self.url if self._http is None or self._http.port else "not started"
         return f"FakeIssuer({where}, {self.algorithm}, keys={len(self._keys)})"
+
+    def _now(self) -> float:
+        return self.clock()
 
     def _signing_key(self, kid: str | EllipsisType | None = ...) -> SigningKey:
         """The published key of that ID, or else the newest one, which is made if there is none yet."""
