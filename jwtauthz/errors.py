@@ -95,6 +95,7 @@ class Code(StrEnum):
     REFUSED_BY_CHECK = "refused_by_check"
     # 503
     KEYS_UNAVAILABLE = "keys_unavailable"
+    ISSUER_UNRESOLVED = "issuer_unresolved"
     REVOCATION_UNAVAILABLE = "revocation_unavailable"
     CHECK_FAILED = "check_failed"
 
@@ -174,6 +175,9 @@ ANSWERS: Mapping[Code, Answer] = {
     ),
     Code.KEYS_UNAVAILABLE: Answer(
         503, "temporarily_unavailable", "The keys of the issuer are out of reach; try again later"
+    ),
+    Code.ISSUER_UNRESOLVED: Answer(
+        503, "temporarily_unavailable", "Whether the issuer is accepted cannot be told now; try again later"
     ),
     Code.REVOCATION_UNAVAILABLE: Answer(
         503, "temporarily_unavailable", "Whether the token is revoked cannot be told now; try again later"

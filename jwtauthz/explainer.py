@@ -94,6 +94,7 @@ def _see_to_it(steps: list[Step], denied: AccessDenied) -> None:
 
 
 _STEP_OF = {
+    Code.ISSUER_UNRESOLVED: "issuer",
     Code.KEYS_UNAVAILABLE: "key",
     Code.KEY_UNKNOWN: "key",
     Code.BAD_SIGNATURE: "signature",
@@ -119,8 +120,7 @@ def _token(examined: Examination, verifier: Verifier) -> VerifiedToken | None:
     """The token as a policy reads it; whether it may be believed, `examined.verified` says."""
     if examined.token is None:
         return None
-    issuer = examined.issuer or verifier.issuers[0]
-    return verifier.reading(examined.token, issuer)
+    return verifier.reading(examined.token, examined.issuer or next(iter(verifier.listed), None))
 
 
 def _policy_step(

@@ -286,10 +286,13 @@ _ANSWERS: Final = {
 
 def _security_model(server: ResourceServer) -> OpenIdConnect | HTTPBearer:
     """The security scheme: where to get a token if there is one place, else only what to send."""
-    issuer, *others = server.issuers
-    if others or not isinstance(issuer.key_set, RemoteKeySet) or not issuer.key_set.discovers:
+    listed = server.verifier.listed
+    if len(listed) != 1 or server.verifier.pool is not None:
         return HTTPBearer(bearerFormat="JWT")
-    return OpenIdConnect(openIdConnectUrl=metadata_urls(issuer.url)[0])
+    keys = listed[0].key_set
+    if not isinstance(keys, RemoteKeySet) or not keys.discovers:
+        return HTTPBearer(bearerFormat="JWT")
+    return OpenIdConnect(openIdConnectUrl=metadata_urls(listed[0].url)[0])
 
 
 def _routes(app: FastAPI) -> Iterator[tuple[Any, list[Dependant]]]:

@@ -220,6 +220,8 @@ def issuer_url(url: object) -> str:
             "such as issuer='https://tenant.eu.auth0.com/'."
         )
     problem = problem_with(url, query_allowed=False)
+    if problem is None and "*" in url:
+        raise ConfigurationError(f"issuer={url!r} is a pattern. Write issuer=IssuerResolver({url!r}).")
     if problem is not None:
         raise ConfigurationError(
             f"issuer={url!r} {problem}. Write the URL exactly as `iss` in your tokens says it, "

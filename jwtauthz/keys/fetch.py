@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from jwtauthz.events import FailureKind
 
+from .addresses import is_public
 from .freshness import retry_after
 from .urls import is_loopback, redacted
 
@@ -97,12 +98,14 @@ class Fetcher:
     """Makes a session for each flight, and keeps what is worth keeping between them: the TLS context.
 
     `client` gives a new client for each flight, with its own CA, proxy or client certificate; it is closed
-    afterwards. Redirects, cookies and limits are never up to it.
+    afterwards. Redirects, cookies and limits are never up to it. With `public_only`, nothing is sent to an address
+    that is not one of the internet.
     """
 
     def __init__(self, timing: Timing, client: Callable[[], httpx.Client] | None = None) -> None:
         self.timing = timing
         self._make_client = client
+        self.public_only = False
         self._tls: ssl.SSLContext | None = None
 
     def session(self, *, may_retry: bool) -> Session:
@@ -168,6 +171,8 @@ class Session:
         self._check_time(where)
         try:
             response = self._send(url, headers)
+        except FetchFailed:  # by the guard
+            raise
         except Exception as error:  # noqa: BLE001  # whatever a client raises is a failed fetch
             failure = _from_exception(error, where)
             raise (_Retriable(failure) if type(error).__name__ in _RETRIED_ERRORS else failure) from None
@@ -197,6 +202,8 @@ class Session:
             },
             timeout=(min(timing.connect, left), read, read, read),
         )
+        if self._fetcher.public_only:
+            request.extensions["trace"] = _Guard(request.url.raw_host.decode("ascii"))
         request.headers.pop("Cookie", None)
         return client.send(request, stream=True, follow_redirects=False)
 
@@ -237,6 +244,32 @@ class Session:
         if self._left() <= 0:
             limit = self._fetcher.timing.flight
             raise FetchFailed(FailureKind.TIMEOUT, f"{where} took longer than {limit:g} s altogether")
+
+
+class _Guard:
+    """Hangs up on an address that is not public, as soon as it is connected and before a byte is sent.
+
+    The address is that of the connection itself, so that no second look-up of the name can give another. A
+    proxy is none of its business: it resolves the name, and it was not a stranger who chose it.
+    """
+
+    def __init__(self, host: str) -> None:
+        self._host = host
+        self._direct = False
+
+    def __call__(self, event: str, info: Mapping[str, Any]) -> None:
+        if event == "connection.connect_tcp.started":
+            self._direct = info["host"] == self._host
+        elif event == "connection.connect_tcp.complete" and self._direct:
+            stream = info["return_value"]
+            address = stream.get_extra_info("server_addr")
+            if not address or not is_public(address[0]):
+                stream.close()
+                where = f" ({address[0]})" if address else ""
+                raise FetchFailed(
+                    FailureKind.CONNECTION,
+                    f"{self._host} is at an address that is not public{where}, where only a token led to",
+                )
 
 
 class _Retriable(Exception):

@@ -92,8 +92,9 @@ class RemoteKeySet:
         snapshot = EMPTY if seed is None else Snapshot.seed(_seed(seed, self.timing), clock(), self.timing)
         self._clock = clock
         self._report = Reporter(self.source, _hooks(on_event))
+        self._fetcher = Fetcher(self.timing, client)
         self._driver = Driver(
-            Source(Fetcher(self.timing, client), jwks_url=jwks_url, issuer=issuer),
+            Source(self._fetcher, jwks_url=jwks_url, issuer=issuer),
             self._report,
             self.timing,
             snapshot,
@@ -109,6 +110,13 @@ class RemoteKeySet:
     def subscribe(self, hook: Hook) -> None:
         """Tell one hook more of each event from now on; see `on_event`."""
         self._report.subscribe(hook)
+
+    def refuse_private_addresses(self) -> None:
+        """From now on connect to public addresses alone: for an issuer that nobody but a token named.
+
+        What a proxy connects to is up to the proxy.
+        """
+        self._fetcher.public_only = True
 
     # Looking up
 
