@@ -30,6 +30,7 @@ Trusted = TypeVar("Trusted")
 REFILL: Final = 10.0
 """Seconds after which one more new issuer is taken up, where as many as allowed came and proved nothing."""
 _RETURNS_WINDOW: Final = 300.0
+_WARN_EVERY: Final = 60.0
 
 
 class _Standing(Enum):
@@ -61,6 +62,7 @@ class IssuerPool(Generic[Trusted]):
         self._ticks = itertools.count()
         self._full_at = float("-inf")  # when the budget of new issuers is full again; as in `schedule`
         self._returns: deque[float] = deque(maxlen=resolver.limit)
+        self._warned = float("-inf")
         self._hooks: tuple[Callable[[object], object], ...] = ()
         self._lock = threading.Lock()
         _alive.add(self)
@@ -130,6 +132,13 @@ class IssuerPool(Generic[Trusted]):
             place.standing = _Standing.PROVEN
         # Hooks hear of its keys from now on, so that no stranger fills a metric with names.
         self._subscribe(place.issuer)
+        if pushed_out is not None and now - self._warned >= _WARN_EVERY:
+            self._warned = now
+            logger.warning(
+                "More than limit=%d issuers are in use: that of the longest rest is dropped, and its keys will be "
+                "fetched anew. Write IssuerResolver(..., limit=...) larger",
+                self.resolver.limit,
+            )
         self._let_go(pushed_out)
 
     def _push_out(self, standing: _Standing, keep: int) -> Issuer | None:
@@ -148,9 +157,9 @@ class IssuerPool(Generic[Trusted]):
         self._let_go(None if place is None else place.issuer)
         return place is not None
 
-    def _let_go(self, issuer: Issuer | None) -> None:
+    @staticmethod
+    def _let_go(issuer: Issuer | None) -> None:
         if issuer is not None:
-            logger.debug("The issuer %s is not kept any longer", issuer.url)
             issuer.key_set.close()
 
     def subscribe(self, hook: Callable[[object], object]) -> None:
