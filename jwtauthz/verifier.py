@@ -102,6 +102,10 @@ class Verifier:
             if issuer.url in self._trusted:
                 raise ConfigurationError(f"The issuer {issuer.url!r} is given twice. Leave one out.")
             self._trusted[issuer.url] = _trusted(issuer, issuer.rules(audience=audience, leeway=leeway))
+        self._by_iss = dict(self._trusted)
+        for trusted in self._trusted.values():
+            for alias in trusted.issuer.aliases:
+                self._by_iss.setdefault(alias, trusted)
         self._pool: IssuerPool[_Trusted] | None = None
         if resolver is not None:
             self._pool = IssuerPool(
@@ -233,14 +237,14 @@ class Verifier:
         issuer = token.claims.get("iss")
         if type(issuer) is not str:
             return None
-        trusted = self._trusted.get(issuer)
+        trusted = self._by_iss.get(issuer)
         return self._pool.find(issuer) if trusted is None and self._pool is not None else trusted
 
     def _held(self, issuer: object) -> _Trusted | None:
         """The same of those at hand; asks nobody."""
         if type(issuer) is not str:
             return None
-        trusted = self._trusted.get(issuer)
+        trusted = self._by_iss.get(issuer)
         return self._pool.held(issuer) if trusted is None and self._pool is not None else trusted
 
     def _wrong_issuer(self, token: UnverifiedToken) -> Finding:
@@ -302,9 +306,15 @@ class Verifier:
 
     def reading(self, token: UnverifiedToken, issuer: Issuer | None, *, stale: bool = False) -> VerifiedToken:
         """A token as a policy reads it; whether it may be believed, the caller has to know."""
-        scopes_from = ("scope",) if issuer is None else issuer.scopes_from
+        if issuer is None:
+            return VerifiedToken(token.header, token.claims, scopes_from=("scope",), hierarchy=self._hierarchy)
         return VerifiedToken(
-            token.header, token.claims, scopes_from=scopes_from, hierarchy=self._hierarchy, stale=stale
+            token.header,
+            token.claims,
+            scopes_from=issuer.scopes_from,
+            hierarchy=self._hierarchy,
+            stale=stale,
+            issuer=issuer.url if token.claims.get("iss") in issuer.aliases else None,
         )
 
     def _perhaps_the_clock(self, finding: Finding, token: UnverifiedToken) -> Finding:
