@@ -12,6 +12,7 @@ from .checks import show
 from .errors import Code, ConfigurationError, Finding
 from .issuer import Issuer, several
 from .issuer_pattern import MAX_ISSUER, IssuerPattern, is_sound
+from .keys.remote import RemoteKeySet
 from .signatures import is_async
 
 if TYPE_CHECKING:
@@ -150,10 +151,8 @@ class IssuerResolver:
         if issuer.url != iss:
             # Its tokens would be held against the keys of somebody else.
             return _unresolved(f"returned another issuer, {show(issuer.url)}")
-        if guarded and not self.private_addresses:
-            guard = getattr(issuer.key_set, "refuse_private_addresses", None)
-            if guard is not None:  # a key set without a network connects to nobody
-                guard()
+        if guarded and isinstance(issuer.key_set, RemoteKeySet):
+            issuer.key_set.guard(public_only=not self.private_addresses)
         return issuer
 
     def __repr__(self) -> str:

@@ -111,12 +111,13 @@ class RemoteKeySet:
         """Tell one hook more of each event from now on; see `on_event`."""
         self._report.subscribe(hook)
 
-    def refuse_private_addresses(self) -> None:
-        """From now on connect to public addresses alone: for an issuer that nobody but a token named.
+    def guard(self, *, public_only: bool) -> None:
+        """From now on distrust the host: for an issuer that a token named, and a star or a function let pass.
 
-        What a proxy connects to is up to the proxy.
+        `close` ends its connections then, so that it can hold no thread. With `public_only` nothing is sent to
+        loopback, private, link-local and reserved addresses; what a proxy connects to is up to the proxy.
         """
-        self._fetcher.public_only = True
+        self._fetcher.guarded, self._fetcher.public_only = True, public_only
 
     # Looking up
 
@@ -216,6 +217,7 @@ class RemoteKeySet:
     def close(self) -> None:
         """Drop a fetch that is under way. Nothing else needs closing, and forgetting it leaks nothing."""
         self._driver.give_up()
+        self._fetcher.hang_up()
 
     def health(self) -> dict[str, object]:
         """Show the state in values that fit JSON, for a status page; seconds, where nothing else is said."""

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import socket
-from typing import Any
+import threading
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 
 from jwtauthz import Issuer, IssuerResolver, KeySetUnavailable, RemoteKeySet
 from jwtauthz.keys.addresses import is_public
+from jwtauthz.keys.fetch import THREAD_NAME
+from jwtauthz.keys.remote import MustWait
 
 from .tools import answer, jwks, serving
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 @pytest.mark.parametrize(
@@ -62,7 +70,7 @@ def plain() -> httpx.Client:
 def test_a_private_address_is_sent_nothing(client: Any) -> None:
     with serving(lambda request: answer(jwks("one"))) as server:
         keys = RemoteKeySet(f"{server.url}/keys", client=client)
-        keys.refuse_private_addresses()
+        keys.guard(public_only=True)
         with pytest.raises(KeySetUnavailable, match=r"not public \(127\.0\.0\.1\)"):
             keys.warm_up()
         assert server.requests == []
@@ -85,7 +93,7 @@ def test_what_the_name_says_does_not_count(monkeypatch: pytest.MonkeyPatch) -> N
 
         monkeypatch.setattr(socket, "getaddrinfo", resolve)
         keys = RemoteKeySet("https://acme.auth.example.com/keys", client=plain)
-        keys.refuse_private_addresses()
+        keys.guard(public_only=True)
         with pytest.raises(KeySetUnavailable, match="not public"):
             keys.warm_up()
         assert asked == ["acme.auth.example.com"], "the very look-up whose answer is connected to"
@@ -99,7 +107,7 @@ def test_a_proxy_may_be_at_home(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv("NO_PROXY", raising=False)
         monkeypatch.delenv("no_proxy", raising=False)
         keys = RemoteKeySet("https://acme.auth.example.com/keys")
-        keys.refuse_private_addresses()
+        keys.guard(public_only=True)
         with pytest.raises(KeySetUnavailable) as unavailable:
             keys.warm_up()
         assert "not public" not in str(unavailable.value)
@@ -143,3 +151,49 @@ def test_a_function_may_be_asked_about_this_machine() -> None:
     for iss in ("http://127.0.0.1:8080/a", "https://localhost/", "http://10.0.0.1/", "http://a.example.com/"):
         resolver.resolve(iss)
     assert asked == ["http://127.0.0.1:8080/a", "https://localhost/"]
+
+
+@pytest.mark.parametrize(
+    "client", [pytest.param(None, id="our client"), pytest.param(plain, id="an injected one")]
+)
+def test_closing_a_guarded_key_set_frees_its_thread(client: Any) -> None:
+    """A server that keeps us waiting can't hold more threads than there are key sets that are kept."""
+    with slowly_dripping() as url:
+        keys = RemoteKeySet(f"{url}/keys", client=client)
+        keys.guard(public_only=False)
+        with pytest.raises(MustWait) as wait:
+            keys.find("one", "ES256")
+        thread = next(each for each in threading.enumerate() if each.name == THREAD_NAME)
+        time.sleep(0.2)
+        assert thread.is_alive()
+        keys.close()
+        thread.join(2)
+        assert not thread.is_alive()
+        wait.value.flight.wait()
+        assert keys._fetcher._watched == set()
+
+
+@contextmanager
+def slowly_dripping() -> Iterator[str]:
+    """A server that sends a letter of a header now and then, and never comes to an end."""
+    stop = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def answer_one() -> None:
+            try:
+                connection, _ = listening.accept()
+            except OSError:
+                return
+            with connection:
+                connection.sendall(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+                while not stop.wait(0.05):
+                    try:
+                        connection.sendall(b"x")
+                    except OSError:
+                        return
+
+        thread = threading.Thread(target=answer_one)
+        thread.start()
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        stop.set()
+        thread.join(5)
