@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import random
+import re
+from urllib.parse import urlsplit
 
+import httpx
 import pytest
 
 from authorizing import AUDIENCE, CLOCK, MINT, case
@@ -20,6 +24,7 @@ from jwtauthz import (
     any_of,
     authenticated,
 )
+from jwtauthz.issuer_pattern import IssuerPattern
 from jwtauthz.testing import FakeIssuer
 
 KEYS = MINT.key_set
@@ -192,6 +197,25 @@ class TestPatterns:
     def test_that_are_refused_when_built(self, pattern):
         with pytest.raises(ConfigurationError, match=r"allow=.*Write"):
             IssuerResolver(pattern)
+
+    def test_whatever_is_changed_in_a_good_one(self):
+        """What still matches is a host of one label more, for every reader of URLs."""
+        chance, pattern, matched = random.Random(1), IssuerPattern.of(TENANTS), 0
+        for _ in range(20_000):
+            changed = list(ACME)
+            for _ in range(chance.randint(1, 3)):
+                place = chance.randrange(len(changed))
+                changed[place : place + chance.randint(0, 1)] = chance.choice(
+                    ["", *"ab.-:/@#?%\\[]*0_AZ\n\t\0é。"]
+                )
+            iss = "".join(changed)
+            if pattern.matches(iss):
+                matched += 1
+                host = urlsplit(iss).hostname
+                assert httpx.URL(iss).raw_host.decode() == host
+                assert re.fullmatch(r"[a-z0-9-]+\.auth\.example\.com", host)
+                assert iss == f"https://{host}/"
+        assert 100 < matched < 10_000
 
     def test_several(self):
         asked = server(TENANTS, REALMS, "https://login.other.com/")

@@ -180,15 +180,10 @@ class Session:
         """
         # A second handle: TLS takes the first one over, from its handshake on.
         self._lines.append(stream.get_extra_info("socket").dup())
-        address = stream.get_extra_info("server_addr")
         try:
             self._check_time(host)  # it may have been hung up since
-            if direct and self._fetcher.public_only and not (address and is_public(address[0])):
-                where = f" ({address[0]})" if address else ""
-                raise FetchFailed(
-                    FailureKind.CONNECTION,
-                    f"{host} is at an address that is not public{where}, where only a token led to",
-                )
+            if direct and self._fetcher.public_only:
+                _check_address(host, stream.get_extra_info("server_addr"))
         except FetchFailed:
             stream.close()
             raise
@@ -289,6 +284,15 @@ class Session:
         if self._left() <= 0:
             limit = self._fetcher.timing.flight
             raise FetchFailed(FailureKind.TIMEOUT, f"{where} took longer than {limit:g} s altogether")
+
+
+def _check_address(host: str, address: tuple[str, int] | None) -> None:
+    if not address or not is_public(address[0]):
+        where = f" ({address[0]})" if address else ""
+        raise FetchFailed(
+            FailureKind.CONNECTION,
+            f"{host} is at an address that is not public{where}, where only a token led to",
+        )
 
 
 class _Guard:
