@@ -19,6 +19,7 @@ from .errors import (
     ServiceUnavailable,
 )
 from .issuer import Issuer
+from .issuer_resolver import IssuerResolver
 from .keys.jwk import KeySet
 from .keys.remote import RemoteKeySet
 from .policy import (
@@ -52,6 +53,7 @@ __all__ = [
     "InvalidRequest",
     "InvalidToken",
     "Issuer",
+    "IssuerResolver",
     "JWTAuthzError",
     "KeySet",
     "KeySetUnavailable",

@@ -17,7 +17,7 @@ from .token import MAX_KEY_ID
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from .token import UnverifiedToken
+    from .token import Header, UnverifiedToken
 
     Check = Callable[[UnverifiedToken, "Rules", float], Finding | None]
 
@@ -28,6 +28,8 @@ ALGORITHMS: Final = frozenset(
 # Media types of an access token (RFC 9068 section 2.1; RFC 7519 section 5.1 for the plain one).
 _ACCESS_TOKEN_TYPES: Final = frozenset({"at+jwt", "application/at+jwt"})
 _PLAIN_TYPES: Final = frozenset({"jwt", "application/jwt"}) | _ACCESS_TOKEN_TYPES
+# What may be repeated in the header, and must be the same there (RFC 7519 section 5.3).
+_REGISTERED: Final = frozenset({"iss", "sub", "aud", "exp", "nbf", "iat", "jti"})
 # Only ID tokens carry these (OpenID Connect Core sections 2, 3.1.3.6, 3.3.2.11).
 ID_TOKEN_CLAIMS: Final = ("nonce", "at_hash", "c_hash", "s_hash")
 # As seconds this is the year 5138; as milliseconds it was 1973.
@@ -53,6 +55,9 @@ class Rules:
     key_id_required: bool = False
     max_token_age: float | None = None
     subject: str | None = None
+    aliases: tuple[str, ...] = ()
+    access_claims: tuple[str, ...] = ()
+    id_tokens: bool = False
 
 
 def show(value: object, limit: int = 120) -> str:
@@ -78,6 +83,33 @@ def critical_header(token: UnverifiedToken, rules: Rules, now: float) -> Finding
             Code.UNSUPPORTED_HEADER, "The token holds another token (cty: JWT); nesting is not supported."
         )
     return None
+
+
+def repeated_claims(token: UnverifiedToken, rules: Rules, now: float) -> Finding | None:
+    """Claims that the header repeats are the same in the payload (RFC 7519 section 5.3)."""
+    if not repeats_claims(token.header):
+        return None
+    members = token.header.members
+    for name in sorted(_REGISTERED.intersection(members)):
+        if name not in token.claims or not _same(members[name], token.claims[name]):
+            return Finding(
+                Code.MALFORMED_TOKEN,
+                f"The header says {name} {show(members[name])}, the claims say {show(token.claims.get(name))}.",
+                name,
+                members[name],
+                token.claims.get(name),
+            )
+    return None
+
+
+def repeats_claims(header: Header) -> bool:
+    """Whether a header repeats any claim, so that it can't be judged without the claims."""
+    return not _REGISTERED.isdisjoint(header.members)
+
+
+def _same(one: object, other: object) -> bool:
+    """Whether two JSON values are equal; to Python true is 1."""
+    return one == other and isinstance(one, bool) == isinstance(other, bool)
 
 
 def algorithm(token: UnverifiedToken, rules: Rules, now: float) -> Finding | None:
@@ -151,7 +183,7 @@ def token_type(token: UnverifiedToken, rules: Rules, now: float) -> Finding | No
 def issuer(token: UnverifiedToken, rules: Rules, now: float) -> Finding | None:
     """`iss` is the issuer, code point by code point (RFC 9068 section 4)."""
     found = token.claims.get("iss")
-    if type(found) is str and found == rules.issuer:
+    if type(found) is str and (found == rules.issuer or found in rules.aliases):
         return None
     return wrong_issuer(token, [rules.issuer])
 
@@ -354,10 +386,15 @@ def required_claims(token: UnverifiedToken, rules: Rules, now: float) -> Finding
 def id_token(token: UnverifiedToken, rules: Rules, now: float) -> Finding | None:
     """It is no ID token, which says who logged in, not what may be done (RFC 9068 section 5)."""
     claims = token.claims
+    if rules.id_tokens:
+        return None
     if claims.get("token_use") == "id":
         return _id_token("The token says of itself that it is an ID token (token_use)", "token_use", rules)
     if claims.get("typ") == "ID":
         return _id_token("The token says of itself that it is an ID token (typ in its claims)", "typ", rules)
+    if rules.access_claims and all(claims.get(name) is None for name in rules.access_claims):
+        neither = " nor ".join(map(repr, rules.access_claims))
+        return _id_token(f"The token has neither {neither}: it is an ID token", rules.access_claims[0], rules)
     for name in ID_TOKEN_CLAIMS:
         if name in claims:
             break
@@ -389,7 +426,7 @@ def sender_constraint(token: UnverifiedToken, rules: Rules, now: float) -> Findi
     )
 
 
-HEADER_CHECKS: Final[tuple[Check, ...]] = (critical_header, algorithm, key_id)
+HEADER_CHECKS: Final[tuple[Check, ...]] = (critical_header, repeated_claims, algorithm, key_id)
 CLAIM_CHECKS: Final[tuple[Check, ...]] = (
     id_token,
     token_type,

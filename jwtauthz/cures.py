@@ -143,6 +143,9 @@ _CURES: Final[Mapping[tuple[Code, Vendor | None], str]] = {
     (Code.KEYS_UNAVAILABLE, None): (
         "Run `jwtauthz doctor` on this machine: it looks at name resolution, proxy, certificates and the answers."
     ),
+    (Code.ISSUER_UNRESOLVED, None): (
+        "Mend the function given as allow= or make= of IssuerResolver; what it raised stands before this."
+    ),
     (Code.CLAIM_DIFFERS, None): "Change what the issuer writes into the claim, or what the route asks for.",
     (Code.REVOKED, None): "The user has to log in again; or look at the function given as revoked=.",
     (Code.REVOCATION_UNAVAILABLE, None): "Mend the function given as revoked=; what it raised stands before this.",

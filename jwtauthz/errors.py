@@ -99,6 +99,7 @@ class Code(StrEnum):
     NO_RULE = "no_rule"
     # 503
     KEYS_UNAVAILABLE = "keys_unavailable"
+    ISSUER_UNRESOLVED = "issuer_unresolved"
     REVOCATION_UNAVAILABLE = "revocation_unavailable"
     CHECK_FAILED = "check_failed"
     MODEL_FAILED = "model_failed"
@@ -186,6 +187,9 @@ ANSWERS: Mapping[Code, Answer] = {
     Code.NO_RULE: Answer(403, "insufficient_scope", "This API lets nobody do this"),
     Code.KEYS_UNAVAILABLE: Answer(
         503, "temporarily_unavailable", "The keys of the issuer are out of reach; try again later"
+    ),
+    Code.ISSUER_UNRESOLVED: Answer(
+        503, "temporarily_unavailable", "Whether the issuer is accepted cannot be told now; try again later"
     ),
     Code.REVOCATION_UNAVAILABLE: Answer(
         503, "temporarily_unavailable", "Whether the token is revoked cannot be told now; try again later"

@@ -169,6 +169,7 @@ _TITLES: Final[Mapping[str, str]] = {
     "id_token": "not an ID token",
     "token_type": "token type (typ)",
     "issuer": "issuer (iss)",
+    "repeated_claims": "claims that the header repeats",
     "audience": "audience (aud)",
     "expiry": "not expired (exp)",
     "not_before": "valid already (nbf)",

@@ -100,6 +100,7 @@ def _see_to_it(steps: list[Step], denied: AccessDenied) -> None:
 
 
 _STEP_OF = {
+    Code.ISSUER_UNRESOLVED: "issuer",
     Code.KEYS_UNAVAILABLE: "key",
     Code.KEY_UNKNOWN: "key",
     Code.BAD_SIGNATURE: "signature",
@@ -129,8 +130,7 @@ def _token(examined: Examination, verifier: Verifier) -> VerifiedToken | None:
     """The token as a policy reads it; whether it may be believed, `examined.verified` says."""
     if examined.token is None:
         return None
-    issuer = examined.issuer or verifier.issuers[0]
-    return verifier.reading(examined.token, issuer)
+    return verifier.reading(examined.token, examined.issuer or next(iter(verifier.listed), None))
 
 
 def _policy_step(

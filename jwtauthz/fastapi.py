@@ -388,10 +388,13 @@ def _issuer_model(server: ResourceServer, login: Login | None) -> OAuth2 | OpenI
             authorizationUrl=login.authorization_url, tokenUrl=login.token_url, scopes=dict(login.scopes)
         )
         return OAuth2(flows=OAuthFlows(authorizationCode=flow))
-    issuer, *others = server.issuers
-    if others or not isinstance(issuer.key_set, RemoteKeySet) or not issuer.key_set.discovers:
+    listed = server.verifier.listed
+    if len(listed) != 1 or server.verifier.pool is not None:
         return HTTPBearer(bearerFormat="JWT")
-    return OpenIdConnect(openIdConnectUrl=metadata_urls(issuer.url)[0])
+    keys = listed[0].key_set
+    if not isinstance(keys, RemoteKeySet) or not keys.discovers:
+        return HTTPBearer(bearerFormat="JWT")
+    return OpenIdConnect(openIdConnectUrl=metadata_urls(listed[0].url)[0])
 
 
 def _routes(app: FastAPI) -> Iterator[tuple[Any, list[Dependant]]]:

@@ -51,10 +51,8 @@ class Hooks:
         for hook in self._hooks:
             if (watch := getattr(hook, "watch", None)) is not None:
                 watch(server)
-        for issuer in server.issuers:
-            if (subscribe := getattr(issuer.key_set, "subscribe", None)) is not None:
-                for hook in self._hooks:  # one by one: a hook of two servers that share keys is told once
-                    subscribe(hook)
+        for hook in self._hooks:  # one by one: a hook of two servers that share keys is told once
+            server.verifier.subscribe(hook)
 
     def tell(self, event: Event) -> None:
         """Call each hook with an event."""

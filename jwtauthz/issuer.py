@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from .claims import ClaimName
     from .keys.jwk import Found
-    from .presets import Preset
+    from .presets import Compat, Preset
 
 Profile = Literal["default", "rfc9068"]
 MAX_LEEWAY = 300.0
@@ -122,6 +122,12 @@ class Issuer:
                 "Write audience='https://api.example.com', as the API is registered at the issuer."
             )
         preset = self.preset
+        most = None if preset is None else preset.max_audiences
+        if most is not None and len(accepted) > most:
+            raise ConfigurationError(
+                f"{len(accepted)} audiences for {self.url}: the authorizer that this preset stands for takes "
+                f"{most} at most. Write fewer, or Issuer(url, ...) without the preset."
+            )
         return Rules(
             self.url,
             accepted,
@@ -131,9 +137,17 @@ class Issuer:
             client_id_as_audience=preset is not None and preset.client_id_as_audience,
             token_use=None if preset is None else preset.token_use,
             key_id_required=preset is not None and preset.key_id_required,
+            aliases=self.aliases,
+            access_claims=() if preset is None else preset.access_claims,
+            id_tokens=preset is not None and preset.id_tokens,
             max_token_age=self.max_token_age,
             subject=self.subject,
         )
+
+    @property
+    def aliases(self) -> tuple[str, ...]:
+        """What else `iss` says, of tokens of this very issuer."""
+        return () if self.preset is None else self.preset.aliases
 
     @classmethod
     def auth0(cls, domain: str, **settings: Any) -> Self:
@@ -166,9 +180,13 @@ class Issuer:
         return cls._of(presets.google(), settings)
 
     @classmethod
-    def aws_http_api(cls, url: str, **settings: Any) -> Self:
-        """As the JWT authorizer of an AWS HTTP API reads tokens of this issuer; scopes there are any-of."""
-        return cls._of(presets.aws_http_api(url), settings)
+    def aws_http_api(cls, url: str, *, compat: Compat = "strict", **settings: Any) -> Self:
+        """As the JWT authorizer of an AWS HTTP API reads tokens of this issuer; scopes there are any-of.
+
+        With `compat="exact"` ID tokens are taken for access tokens, as AWS takes them: whoever may log in
+        somewhere with this audience then comes in wherever a route asks for no scope.
+        """
+        return cls._of(presets.aws_http_api(url, compat), settings)
 
     @classmethod
     def _of(cls, preset: Preset, settings: dict[str, Any]) -> Self:
@@ -220,6 +238,8 @@ def issuer_url(url: object) -> str:
             "such as issuer='https://tenant.eu.auth0.com/'."
         )
     problem = problem_with(url, query_allowed=False)
+    if problem is None and "*" in url:
+        raise ConfigurationError(f"issuer={url!r} is a pattern. Write issuer=IssuerResolver({url!r}).")
     if problem is not None:
         raise ConfigurationError(
             f"issuer={url!r} {problem}. Write the URL exactly as `iss` in your tokens says it, "

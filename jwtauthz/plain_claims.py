@@ -25,7 +25,8 @@ _WORTH_A_LOOK: Final = frozenset({*ID_TOKEN_CLAIMS, "token_use", "typ", "cnf"})
 
 def plain_claims(rules: Rules) -> Look:
     """The look for tokens of one issuer, whose `iss` and whose header have been found good already."""
-    if rules.profile != "default" or (rules.max_token_age, rules.subject, rules.token_use) != (None, None, None):
+    more = (rules.max_token_age, rules.subject, rules.token_use, rules.access_claims or None)
+    if rules.profile != "default" or any(rule is not None for rule in more):
         return _never
     audiences, leeway = rules.audiences, rules.leeway
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, get_args
 
 from .errors import ConfigurationError
 
 if TYPE_CHECKING:
     from .claims import ClaimName
 
+Compat = Literal["strict", "exact"]
 _DOMAIN: Final = re.compile(r"(?=.{1,253}$)[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})+", re.ASCII)
 _GUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
 _NAME: Final = re.compile(r"[A-Za-z0-9._~-]{1,128}", re.ASCII)
@@ -32,6 +33,10 @@ class Preset:
         client_id_as_audience: whether `client_id` stands for a missing `aud`.
         token_use: what `token_use` has to say, where the issuer writes it.
         key_id_required: whether a token without `kid` is refused.
+        aliases: what else `iss` says, of tokens of this very issuer.
+        access_claims: claims of which each access token has one, and no ID token has any.
+        id_tokens: whether ID tokens are taken for access tokens.
+        max_audiences: how many audiences an API may have.
     """
 
     url: str
@@ -41,6 +46,10 @@ class Preset:
     client_id_as_audience: bool = False
     token_use: str | None = None
     key_id_required: bool = False
+    aliases: tuple[str, ...] = ()
+    access_claims: tuple[str, ...] = ()
+    id_tokens: bool = False
+    max_audiences: int | None = None
 
 
 def auth0(domain: str) -> Preset:
@@ -68,6 +77,10 @@ def entra(tenant: object, version: Literal[1, 2] = 2) -> Preset:
     `common` and `organizations` are no issuers: their metadata hold the placeholder `{tenantid}`. An API for
     several tenants lists them: `[Issuer.entra(tenant) for tenant in tenants]`. The version is that of the
     tokens (requestedAccessTokenVersion in the manifest of the API).
+
+    Where one app is client and API, its ID tokens have the audience of its access tokens, and may have `roles`.
+    What tells them apart: an access token has `scp` if a user is there, and names the client that sends it, in
+    `azp` (`appid` in version 1), with a user or without; an ID token has neither.
     """
     if not isinstance(tenant, str) or _GUID.fullmatch(tenant) is None:
         raise ConfigurationError(
@@ -78,9 +91,10 @@ def entra(tenant: object, version: Literal[1, 2] = 2) -> Preset:
         raise ConfigurationError(f"version={version!r}: Entra ID has tokens of version 1 and 2.")
     login = f"https://login.microsoftonline.com/{tenant.lower()}"
     if version == 2:
-        return Preset(f"{login}/v2.0", ("scp", "roles"))
+        return Preset(f"{login}/v2.0", ("scp", "roles"), access_claims=("scp", "azp"))
     keys = f"{login}/discovery/keys"
-    return Preset(f"https://sts.windows.net/{tenant.lower()}/", ("scp", "roles"), jwks_url=keys)
+    url = f"https://sts.windows.net/{tenant.lower()}/"
+    return Preset(url, ("scp", "roles"), jwks_url=keys, access_claims=("scp", "appid"))
 
 
 def cognito(region: str, user_pool_id: str) -> Preset:
@@ -106,22 +120,32 @@ def keycloak(base_url: str, realm: str, client: str | None = None) -> Preset:
 
 
 def google() -> Preset:
-    """Google's ID tokens, by which a service account calls a service; its access tokens are opaque."""
-    return Preset("https://accounts.google.com", ("scope",))
+    """Google's ID tokens, by which a service account calls a service; its access tokens are opaque.
+
+    `iss` is documented with and without https://.
+    """
+    return Preset("https://accounts.google.com", ("scope",), aliases=("accounts.google.com",))
 
 
-def aws_http_api(url: str) -> Preset:
+def aws_http_api(url: str, compat: Compat = "strict") -> Preset:
     """What the JWT authorizer of an AWS HTTP API accepts, so that a token it accepts is accepted here.
 
     Scopes in `scope` or `scp`, RSA alone, `kid` required, `client_id` for a missing `aud`. Its scopes are
-    any-of: write `any_of(...)`. Unlike there, an ID token is refused even on a route without scopes.
+    any-of: write `any_of(...)`. Unlike there, an ID token is refused even on a route without scopes, unless
+    `compat="exact"` says so.
     """
+    if compat not in get_args(Compat):
+        raise ConfigurationError(
+            f"compat={compat!r} is unknown. Write compat='exact' to take ID tokens as AWS does, or leave it out."
+        )
     return Preset(
         url,
         ("scope", "scp"),
         algorithms=("RS256", "RS384", "RS512"),
         client_id_as_audience=True,
         key_id_required=True,
+        id_tokens=compat == "exact",
+        max_audiences=50,
     )
 
 

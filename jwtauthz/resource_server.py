@@ -30,6 +30,7 @@ from .health import key_set_health
 from .hierarchy import Hierarchy
 from .hooks import Hooks
 from .issuer import MAX_LEEWAY, Issuer, audiences, several
+from .issuer_resolver import IssuerResolver
 from .keys.remote import MustWait
 from .policy import Decision, Requirement, Shadow, requirement
 from .request import Request, bearer_token
@@ -58,7 +59,8 @@ class ResourceServer:
     """An API that lets requests in by their access tokens, and says why when it does not.
 
     Args:
-        issuer: the issuer of the tokens, exactly as `iss` says it; an `Issuer`, or a list, for more.
+        issuer: the issuer of the tokens, exactly as `iss` says it; an `Issuer`, or a list, for more; an
+            `IssuerResolver`, in a list or alone, for issuers that are not known yet.
         audience: what the API is called at the issuer (`aud`); several if any of them will do.
         token_from: where the token of a request stands, the `Authorization` header by default: a source of
             `jwtauthz.credentials`, a function `(request) -> str | None`, or a list of them for any one place.
@@ -82,7 +84,7 @@ class ResourceServer:
 
     def __init__(
         self,
-        issuer: str | Issuer | Iterable[str | Issuer],
+        issuer: str | Issuer | IssuerResolver | Iterable[str | Issuer | IssuerResolver],
         audience: str | Iterable[str] | None = None,
         *,
         token_from: Source | TokenFunction | Iterable[Source | TokenFunction] = IN_HEADER,
@@ -97,8 +99,10 @@ class ResourceServer:
         debug: bool | str = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        issuers, resolver = _issuers(issuer)
         self.verifier = Verifier(
-            _issuers(issuer),
+            issuers,
+            resolver=resolver,
             audience=None if audience is None else audiences(audience),
             leeway=_leeway(leeway),
             token_cache=_cache_size(token_cache),
@@ -431,13 +435,23 @@ class ResourceServer:
 
     @property
     def issuers(self) -> tuple[Issuer, ...]:
-        """The issuers whose tokens are accepted."""
+        """The issuers whose tokens are accepted; of those that a resolver found, the ones with a good token."""
         return self.verifier.issuers
+
+    def forget_issuer(self, url: str) -> bool:
+        """Drop an issuer that a resolver found, say because its tenant is gone; True if it was kept.
+
+        What the resolver said of it is forgotten, and so are its verified tokens: the next one asks anew.
+        """
+        return self.verifier.pool is not None and self.verifier.pool.forget(url)
 
     @property
     def ready(self) -> bool:
-        """Whether the keys of every issuer are at hand, for a load balancer that asks."""
-        return all(issuer.key_set.ready for issuer in self.issuers)
+        """Whether the keys of every issuer are at hand, for a load balancer that asks.
+
+        Issuers that a resolver finds do not count: one tenant's outage is not that of the API.
+        """
+        return all(issuer.key_set.ready for issuer in self.verifier.listed)
 
     def health(self) -> dict[str, object]:
         """How each issuer and its keys are, in values that fit JSON: nothing secret, nothing of a token.
@@ -453,23 +467,22 @@ class ResourceServer:
         }
 
     def warm_up(self, timeout: float | None = None) -> None:
-        """Fetch the keys before the first request.
+        """Fetch the keys before the first request, but for issuers that only a resolver knows.
 
         Raises:
             KeySetUnavailable: an issuer can't be reached.
         """
-        for issuer in self.issuers:
+        for issuer in self.verifier.listed:
             issuer.key_set.warm_up(timeout)
 
     async def awarm_up(self, timeout: float | None = None) -> None:  # noqa: ASYNC109
         """As `warm_up`, for asyncio and trio."""
-        for issuer in self.issuers:
+        for issuer in self.verifier.listed:
             await issuer.key_set.awarm_up(timeout)
 
     def close(self) -> None:
         """Let go of the key sets. Forgetting it leaks nothing: nothing outlives a fetch."""
-        for issuer in self.issuers:
-            issuer.key_set.close()
+        self.verifier.close()
 
     async def aclose(self) -> None:
         """As `close`."""
@@ -507,7 +520,11 @@ class ResourceServer:
             await self.aclose()
 
     def __repr__(self) -> str:
-        return f"<ResourceServer issuers={[issuer.url for issuer in self.issuers]!r} realm={self.realm!r}>"
+        pool = self.verifier.pool
+        resolver = "" if pool is None else f" resolver={pool.resolver!r}"
+        return (
+            f"<ResourceServer issuers={[issuer.url for issuer in self.issuers]!r}{resolver} realm={self.realm!r}>"
+        )
 
 
 def _with_hint(finding: Finding) -> Finding:
@@ -542,14 +559,23 @@ def _remembered_requirement(needs: tuple[object, ...], claim: object) -> Require
     return requirement(*needs, claim=claim)
 
 
-def _issuers(given: object) -> list[Issuer]:
-    values = [given] if isinstance(given, Issuer) else several(given)
+def _issuers(given: object) -> tuple[list[Issuer], IssuerResolver | None]:
+    values = [given] if isinstance(given, (Issuer, IssuerResolver)) else several(given)
     if not values:
         raise ConfigurationError(
             f"issuer={given!r} names no issuer. Write issuer='https://tenant.eu.auth0.com/', an Issuer(...), "
             "or a list of them."
         )
-    return [value if isinstance(value, Issuer) else Issuer(value) for value in values]
+    resolvers = [value for value in values if isinstance(value, IssuerResolver)]
+    if len(resolvers) > 1:
+        raise ConfigurationError(
+            "There are two resolvers. Write one IssuerResolver(allow=[...]) with all patterns."
+        )
+    issuers = [value for value in values if not isinstance(value, IssuerResolver)]
+    return (
+        [value if isinstance(value, Issuer) else Issuer(value) for value in issuers],
+        resolvers[0] if resolvers else None,
+    )
 
 
 def _leeway(leeway: object) -> float:

@@ -279,6 +279,10 @@ def _not_three_parts(text: str) -> Finding:
     )
 
 
+# The client's ID: RFC 9068, OpenID Connect, Okta, Entra ID 1.0.
+_CLIENT_CLAIMS: Final = ("client_id", "azp", "cid", "appid")
+
+
 class ReadOnlyDict(dict[str, Any]):
     """A JSON object that can't be changed: claims are shared by every request that brings the same token."""
 
@@ -325,7 +329,17 @@ class VerifiedToken:
     The text of the token itself is not kept, so that it can't be logged.
     """
 
-    __slots__ = ("_claims", "_header", "_hierarchy", "_made", "_read_only", "_readings", "_scopes_from", "_stale")
+    __slots__ = (
+        "_claims",
+        "_header",
+        "_hierarchy",
+        "_issuer",
+        "_made",
+        "_read_only",
+        "_readings",
+        "_scopes_from",
+        "_stale",
+    )
 
     def __init__(
         self,
@@ -335,8 +349,10 @@ class VerifiedToken:
         scopes_from: Sequence[ClaimName],
         hierarchy: Hierarchy | None = None,
         stale: bool = False,
+        issuer: str | None = None,
     ) -> None:
         self._header = header
+        self._issuer = issuer
         self._claims = claims
         self._read_only: ReadOnlyDict | None = None
         self._scopes_from = scopes_from
@@ -379,8 +395,8 @@ class VerifiedToken:
 
     @property
     def issuer(self) -> str:
-        """`iss`: who issued it (RFC 7519 section 4.1.1)."""
-        return str(self._claims.get("iss", ""))
+        """`iss`: who issued it (RFC 7519 section 4.1.1); one name, where an issuer writes itself in two ways."""
+        return self._issuer or str(self._claims.get("iss", ""))
 
     @property
     def subject(self) -> str | None:
@@ -398,6 +414,23 @@ class VerifiedToken:
         """`client_id` (RFC 9068 section 2.2), or `azp` where the issuer writes that."""
         value = self._claims.get("client_id", self._claims.get("azp"))
         return value if isinstance(value, str) else None
+
+    @property
+    def is_client(self) -> bool:
+        """Whether a client got it for itself, so that its `sub` is no user (RFC 9068 sections 2.2 and 5).
+
+        It is, if `sub` is the client's ID (at Auth0 with `@clients` behind it), or where the issuer says so: `gty`
+        at Auth0, `idtyp` at Entra ID. Where an issuer gives clients subjects of their own, as Keycloak does for
+        its service accounts, that can't be told, and it is False.
+        """
+        claims = self._claims
+        if claims.get("idtyp") == "app" or claims.get("gty") == "client-credentials":
+            return True
+        subject = self.subject
+        clients = (claims.get(name) for name in _CLIENT_CLAIMS)
+        return subject is not None and any(
+            isinstance(client, str) and client and subject in (client, f"{client}@clients") for client in clients
+        )
 
     @property
     def expires_at(self) -> float:

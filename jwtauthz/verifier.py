@@ -10,21 +10,23 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from .checks import HEADER_CHECKS, claim_checks, first_finding, show, wrong_issuer
+from .checks import HEADER_CHECKS, claim_checks, first_finding, repeats_claims, show, wrong_issuer
 from .cures import cure
 from .errors import Code, ConfigurationError, Finding, KeySetUnavailable
 from .explain import Step, steps_of
+from .issuer_pool import IssuerPool
 from .keys.jwk import KeyUnknown
 from .plain_claims import plain_claims
 from .token import VerifiedToken, parse
 from .token_cache import TokenCache
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from .checks import Check, Rules
     from .hierarchy import Hierarchy
     from .issuer import Issuer
+    from .issuer_resolver import IssuerResolver
     from .keys.jwk import Found, Key
     from .keys.remote import Flight
     from .plain_claims import Look
@@ -77,10 +79,11 @@ class Examination:
 
 
 class Verifier:
-    """Checks access tokens of a fixed set of issuers, each against its own keys, algorithms and audience.
+    """Checks access tokens of several issuers, each against its own keys, algorithms and audience.
 
     Args:
         issuers: the issuers that are accepted.
+        resolver: finds issuers beside those, when tokens name them.
         audience: the audience for those issuers that name none themselves.
         leeway: seconds by which clocks may differ, for `exp`, `nbf` and `iat`.
         token_cache: how many verified tokens are remembered; None for none.
@@ -94,6 +97,7 @@ class Verifier:
         self,
         issuers: Iterable[Issuer],
         *,
+        resolver: IssuerResolver | None = None,
         audience: frozenset[str] | None,
         leeway: float,
         token_cache: int | None,
@@ -104,7 +108,19 @@ class Verifier:
             if issuer.url in self._trusted:
                 raise ConfigurationError(f"The issuer {issuer.url!r} is given twice. Leave one out.")
             self._trusted[issuer.url] = _trusted(issuer, issuer.rules(audience=audience, leeway=leeway))
-        if not self._trusted:
+        self._by_iss = dict(self._trusted)
+        for trusted in self._trusted.values():
+            for alias in trusted.issuer.aliases:
+                self._by_iss.setdefault(alias, trusted)
+        self._pool: IssuerPool[_Trusted] | None = None
+        if resolver is not None:
+            self._pool = IssuerPool(
+                resolver, lambda issuer: _trusted(issuer, issuer.rules(audience=audience, leeway=leeway))
+            )
+            example = resolver.example()
+            if example is not None:
+                example.rules(audience=audience, leeway=leeway)
+        elif not self._trusted:
             raise ConfigurationError("No issuer is given. Write issuer='https://tenant.eu.auth0.com/'.")
         self._headers: dict[bytes, Header] = {}
         self._hierarchy = hierarchy
@@ -114,8 +130,34 @@ class Verifier:
 
     @property
     def issuers(self) -> tuple[Issuer, ...]:
-        """The issuers that are accepted."""
+        """The issuers that are accepted; of a resolver's, those that have had a good token."""
+        return self.listed + (() if self._pool is None else self._pool.issuers)
+
+    @property
+    def listed(self) -> tuple[Issuer, ...]:
+        """The issuers that were given one by one."""
         return tuple(trusted.issuer for trusted in self._trusted.values())
+
+    @property
+    def pool(self) -> IssuerPool[_Trusted] | None:
+        """What is kept of the issuers that a resolver found; None without one."""
+        return self._pool
+
+    def subscribe(self, hook: Callable[[Any], object]) -> None:
+        """Tell a hook of what happens to the keys of the issuers."""
+        for issuer in self.listed:
+            subscribe = getattr(issuer.key_set, "subscribe", None)
+            if subscribe is not None:  # a key set without a network has no events
+                subscribe(hook)
+        if self._pool is not None:
+            self._pool.subscribe(hook)
+
+    def close(self) -> None:
+        """Let go of the key sets."""
+        for issuer in self.listed:
+            issuer.key_set.close()
+        if self._pool is not None:
+            self._pool.close()
 
     def verify(self, text: str, now: float, after: Flight | None = None) -> VerifiedToken | Finding:
         """The verified token, or the first finding that speaks against it.
@@ -153,6 +195,8 @@ class Verifier:
         """The token of an earlier request, if all but its signature still speaks for it."""
         if not seen.valid_from <= now < seen.valid_until:
             return None
+        if self._pool is not None and self._held(seen.token.issuer) is not seen.trusted:
+            return None  # the resolver's pool dropped the issuer, or has it anew
         try:
             found = seen.trusted.issuer.key_set.find(seen.token.key_id, seen.algorithm, after=after)
         except KeyUnknown:
@@ -160,6 +204,8 @@ class Verifier:
         if seen.key in found.keys and found.stale is seen.token.stale:
             if self._untimely:
                 self._untimely.clear()
+            if self._pool is not None:
+                self._pool.verified(seen.token.issuer, seen.trusted)
             return seen.token
         return None
 
@@ -170,8 +216,8 @@ class Verifier:
         if isinstance(token, Finding):
             return self._with_cure(token, text)
         trusted = self._issuer_of(token)
-        if trusted is None:
-            return wrong_issuer(token, list(self._trusted))
+        if trusted is None or isinstance(trusted, Finding):
+            return trusted or self._wrong_issuer(token)
         return self._verify_for(trusted, token, now, after, digest)
 
     def _verify_for(
@@ -208,10 +254,27 @@ class Verifier:
         self._remember(token, verified, trusted, key, digest)
         return verified
 
-    def _issuer_of(self, token: UnverifiedToken) -> _Trusted | None:
-        """The issuer that a token says it comes from, if it is accepted."""
+    def _issuer_of(self, token: UnverifiedToken) -> _Trusted | Finding | None:
+        """The issuer that a token says it comes from, if it is accepted; a finding if that can't be told."""
         issuer = token.claims.get("iss")
-        return self._trusted.get(issuer) if type(issuer) is str else None
+        if type(issuer) is not str:
+            return None
+        trusted = self._by_iss.get(issuer)
+        return self._pool.find(issuer) if trusted is None and self._pool is not None else trusted
+
+    def _held(self, issuer: object) -> _Trusted | None:
+        """The same of those at hand; asks nobody."""
+        if type(issuer) is not str:
+            return None
+        trusted = self._by_iss.get(issuer)
+        return self._pool.held(issuer) if trusted is None and self._pool is not None else trusted
+
+    def _wrong_issuer(self, token: UnverifiedToken) -> Finding:
+        if self._pool is None:
+            return wrong_issuer(token, list(self._trusted))
+        resolver = self._pool.resolver
+        finding = wrong_issuer(token, [*self._trusted, *resolver.describe()])
+        return replace(finding, hint=resolver.hint(token.claims.get("iss")) or finding.hint)
 
     def examine(self, text: str, now: float) -> Examination:
         """Run every check of a token to the end, for an explanation; waits for nothing, decides nothing.
@@ -223,12 +286,14 @@ class Verifier:
             token = self._with_cure(token, text)
             return Examination(None, (Step("form", _FORM, "failed", finding=token),))
         steps = [Step("form", _FORM, "passed")]
-        trusted = self._issuer_of(token)
+        trusted = self._held(token.claims.get("iss"))
         known = trusted is not None
         if trusted is None:
-            if len(self._trusted) > 1:
-                finding = wrong_issuer(token, list(self._trusted))
-                steps.append(Step("issuer", "issuer (iss)", "failed", " or ".join(self._trusted), finding=finding))
+            if len(self._trusted) != 1 or self._pool is not None:
+                finding, accepted = self._wrong_issuer(token), list(self._trusted)
+                if self._pool is not None:
+                    accepted += self._pool.resolver.describe()
+                steps.append(Step("issuer", "issuer (iss)", "failed", " or ".join(accepted), finding=finding))
                 return Examination(token, tuple(steps))
             trusted = next(iter(self._trusted.values()))
         key = self._key_step(token, trusted, known=known)
@@ -261,10 +326,17 @@ class Verifier:
             return key, Step("signature", _SIGNATURE, "failed", finding=_BAD_SIGNATURE)
         return replace(key, verified=True), Step("signature", _SIGNATURE, "passed", verified=True)
 
-    def reading(self, token: UnverifiedToken, issuer: Issuer, *, stale: bool = False) -> VerifiedToken:
+    def reading(self, token: UnverifiedToken, issuer: Issuer | None, *, stale: bool = False) -> VerifiedToken:
         """A token as a policy reads it; whether it may be believed, the caller has to know."""
+        if issuer is None:
+            return VerifiedToken(token.header, token.claims, scopes_from=("scope",), hierarchy=self._hierarchy)
         return VerifiedToken(
-            token.header, token.claims, scopes_from=issuer.scopes_from, hierarchy=self._hierarchy, stale=stale
+            token.header,
+            token.claims,
+            scopes_from=issuer.scopes_from,
+            hierarchy=self._hierarchy,
+            stale=stale,
+            issuer=issuer.url if token.claims.get("iss") in issuer.aliases else None,
         )
 
     def _perhaps_the_clock(self, finding: Finding, token: UnverifiedToken) -> Finding:
@@ -319,6 +391,8 @@ class Verifier:
             self._untimely.clear()
         if token.header not in trusted.good_headers:
             self._remember_header(token, trusted)
+        if self._pool is not None:
+            self._pool.verified(verified.issuer, trusted)
         if self._cache is None or digest is None:
             return
         claims, leeway = token.claims, trusted.rules.leeway
@@ -332,10 +406,12 @@ class Verifier:
         )
 
     def _remember_header(self, token: UnverifiedToken, trusted: _Trusted) -> None:
+        if repeats_claims(token.header):
+            return  # each token has to be compared with it
         if len(self._headers) >= _MAX_HEADERS:
             self._headers.clear()
-            for each in self._trusted.values():
-                each.good_headers.clear()
+        if len(trusted.good_headers) >= _MAX_HEADERS:
+            trusted.good_headers.clear()
         self._headers[token.header_segment] = token.header
         trusted.good_headers.add(token.header)
 

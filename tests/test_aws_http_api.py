@@ -145,9 +145,7 @@ class TestTheAudience:
         audiences = [f"api-{each}" for each in range(50)]
         assert status(aws(audiences), f"Bearer {token(aud=audiences[number])}", any_token()) == 200
 
-    @pytest.mark.parametrize(
-        "count", [case("RAWS-05 fifty-one are refused", 51, bug="built: the preset has no limit of 50 audiences")]
-    )
+    @pytest.mark.parametrize("count", [case("RAWS-05 fifty-one are refused", 51)])
     def test_but_no_more(self, count):
         with pytest.raises(ConfigurationError):
             aws([f"api-{each}" for each in range(count)])
@@ -240,10 +238,18 @@ class TestIDTokens:
 
     @pytest.mark.parametrize(
         "settings",
-        [case("RAWS-09 but let in by compat='exact'", {"compat": "exact"}, bug="TypeError: there is no compat=")],
+        [case("RAWS-09 but let in by compat='exact'", {"compat": "exact"})],
     )
     def test_as_aws_does(self, settings):
         assert status(aws(**settings), f"Bearer {token(nonce='n')}", any_token()) == 200
+        assert status(aws(**settings), f"Bearer {token(token_use='id')}", any_token()) == 200
+        assert status(aws(**settings), f"Bearer {token(nonce='n')}", "read") == 403
+        assert status(aws(**settings), f"Bearer {RSA.forged_token(nonce='n')}", any_token()) == 401
+
+    @pytest.mark.parametrize("compat", [case("RAWS-09 True says not what", True), case("RAWS-09 nor None", None)])
+    def test_by_that_word_alone(self, compat):
+        with pytest.raises(ConfigurationError, match="compat='exact'"):
+            aws(compat=compat)
 
 
 class TestWhatIsStricterHere:

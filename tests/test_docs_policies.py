@@ -15,6 +15,7 @@ from starlette.testclient import TestClient
 
 import jwtauthz
 import jwtauthz.flask
+import jwtauthz.testing
 from docs_blocks import DOCS, run
 from jwtauthz import AccessDenied, Issuer, Request, ResourceServer, shadow
 from jwtauthz.policy import Shadow
@@ -93,6 +94,10 @@ ROWS: dict[tuple[str, int, str], list[tuple[dict[str, Any], dict[str, Any], int]
         ({"scope": "read:reports", **PLAN, "regions": "us eu"}, {}, 200),
         ({"scope": "read:reports", **PLAN, "regions": ["us"]}, {}, 403),
         ({"scope": "read:reports"}, {}, 403),
+    ],
+    ("Users alone, or clients", 0, "needed"): [
+        ({"scope": "read:messages", "client_id": "client-1"}, {}, 200),
+        ({"scope": "read:messages", "sub": "client-1", "client_id": "client-1"}, {}, 403),
     ],
     ("Functions of your own", 0, "needed"): [
         ({}, {"path_params": {"user_id": "user-1"}}, 200),
@@ -283,6 +288,27 @@ def test_an_aws_route_takes_one_of_its_scopes(monkeypatch):
         assert decide(names["server"], Request(f"Bearer {text}"), names["needed"]) == status
 
 
+@pytest.mark.parametrize("number", [0, 1], ids=["by pattern", "by function"])
+def test_tenants_are_found_as_it_says(number):
+    with jwtauthz.testing.FakeIssuer(network=False) as mint:
+        build, keys_of_mint = Issuer.__init__, mint.key_set
+
+        def with_keys(self: Issuer, url: str, **settings: Any) -> None:
+            build(self, url, **{**settings, "key_set": keys_of_mint})
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Issuer, "__init__", with_keys)
+            server = run(MADE["Tenants that come and go"][number], "")["server"]
+            for iss, status in (
+                ("https://acme.auth.example.com/", 200),
+                ("https://acme.auth.example.com", 401),
+                ("https://a.b.auth.example.com/", 401),
+                ("https://evil.com#.auth.example.com/", 401),
+            ):
+                request = Request(f"Bearer {mint.token(iss=iss, aud=API, scp=['read:users'])}")
+                assert decide(server, request, "read:users") == status, iss
+
+
 def test_any_other_issuer(monkeypatch):
     assert made("Any other", monkeypatch)["issuer"].scopes_from == ("scope", "permissions")
 
@@ -291,7 +317,8 @@ def test_no_preset_is_left_out():
     told = set(re.findall(r"`Issuer\.(\w+)\(", ISSUERS.partition("\n## ")[0]))
     theirs = {name for name, member in vars(Issuer).items() if isinstance(member, classmethod)} - {"_of"}
     assert told == theirs
-    assert set(MADE) == {*VECTORS_OF, "As an AWS HTTP API reads tokens", "Any other"}
+    assert set(MADE) == {*VECTORS_OF, "As an AWS HTTP API reads tokens", "Any other", "Tenants that come and go"}
+    assert ISSUERS.count("```python") == sum(map(len, MADE.values()))
 
 
 def test_the_table_has_the_urls_and_claims_of_the_presets():

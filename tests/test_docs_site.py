@@ -105,6 +105,8 @@ def test_each_public_name_stands_in_the_reference(name):
     assert re.search(rf"^::: jwtauthz\.{name}$", REFERENCE, re.MULTILINE)
 
 
-@pytest.mark.parametrize("module", ["flask", "starlette", "fastapi", "compat", "credentials", "telemetry", "testing", "events"])
+@pytest.mark.parametrize(
+    "module", ["flask", "starlette", "fastapi", "compat", "credentials", "telemetry", "testing", "events"]
+)
 def test_each_public_module_stands_in_the_reference(module):
     assert re.search(rf"^::: jwtauthz\.{module}$", REFERENCE, re.MULTILINE)

@@ -20,6 +20,7 @@ from jwtauthz import (
     AccessDenied,
     Code,
     Issuer,
+    IssuerResolver,
     KeySetUnavailable,
     Request,
     ResourceServer,
@@ -89,6 +90,13 @@ def ask(
         )
 
 
+def ask_resolved(header: str) -> None:
+    """Ask a server that looks its tenants up, and can't."""
+    asked = ResourceServer(IssuerResolver(cannot_tell), AUDIENCE, clock=FakeClock(NOW))
+    with pytest.raises(AccessDenied):
+        asked.authorize(header, "read:users")
+
+
 def bearer(*arguments: Any, **claims: Any) -> str:
     return f"Bearer {token(*arguments, **claims)}"
 
@@ -144,6 +152,7 @@ SCENES: dict[Code, Callable[[], None]] = {
     Code.KEY_UNKNOWN: lambda: ask("Bearer " + mint().token(iss=TENANT, audience=AUDIENCE, kid="another-key")),
     Code.BAD_SIGNATURE: lambda: ask("Bearer " + mint().forged_token(iss=TENANT, audience=AUDIENCE)),
     Code.KEYS_UNAVAILABLE: lambda: ask(bearer(), key_set=OutOfReach()),
+    Code.ISSUER_UNRESOLVED: lambda: ask_resolved(bearer()),
     Code.ENCRYPTED_TOKEN: lambda: ask(f"Bearer {VECTORS['auth0_encrypted'].text}"),
     Code.SCOPE_COMMA_JOINED: lambda: ask(bearer(scope="read:users,write:users")),
     Code.SCOPE_OTHER_SEPARATOR: lambda: ask(bearer(scope="read:users;write:users")),

@@ -228,7 +228,51 @@ class TestTokens:
                 {"nonce": ...},
                 authenticated(),
                 Code.ID_TOKEN,
-                bug="let in: neither nonce nor hash, and Entra's access tokens would have scp or roles",
+            ),
+            case(
+                "such an ID token with roles of the user, which the app has given",
+                "entra v2",
+                "66666666-7777-4888-9999-aaaaaaaaaaaa",
+                "entra_id_token",
+                {"nonce": ..., "roles": ["Users.Read.All"]},
+                "Users.Read.All",
+                Code.ID_TOKEN,
+            ),
+            case(
+                "an ID token of version 1.0 without a nonce",
+                "entra v1",
+                f"api://{APP}",
+                "entra_v1_access",
+                {"scp": ..., "appid": ..., "appidacr": ...},
+                authenticated(),
+                Code.ID_TOKEN,
+            ),
+            case(
+                "a machine without roles, which the API knows by its client",
+                "entra v2",
+                APP,
+                "entra_v2_roles",
+                {"roles": ...},
+                authenticated(),
+                None,
+            ),
+            case(
+                "a machine without roles of version 1.0",
+                "entra v1",
+                f"api://{APP}",
+                "entra_v1_access",
+                {"scp": ...},
+                authenticated(),
+                None,
+            ),
+            case(
+                "an azp of null names no client",
+                "entra v2",
+                APP,
+                "entra_v2_roles",
+                {"azp": None},
+                authenticated(),
+                Code.ID_TOKEN,
             ),
             # Cognito
             case("no aud, but a client", "cognito", CLIENT, "cognito_access", {}, f"{API}/users.read", None),
@@ -436,7 +480,15 @@ class TestTokens:
                 {"aud": API, "nonce": ..., "at_hash": ..., "iss": "accounts.google.com"},
                 authenticated(),
                 None,
-                bug="wrong_issuer: Google documents both spellings of iss",
+            ),
+            case(
+                "whose iss has http",
+                "google",
+                API,
+                "google_id_token",
+                {"aud": API, "nonce": ..., "at_hash": ..., "iss": "http://accounts.google.com"},
+                authenticated(),
+                Code.WRONG_ISSUER,
             ),
         ],
     )
@@ -455,7 +507,13 @@ class TestTokens:
     @pytest.mark.parametrize("preset", PRESETS)
     def test_a_forged_one_is_none(self, preset):
         asked = server(preset, API)
-        claims = {"iss": asked.issuers[0].url, "aud": API, "token_use": "access", "exp": 1_800_000_600}
+        claims = {
+            "iss": asked.issuers[0].url,
+            "aud": API,
+            "token_use": "access",
+            "scp": "x",
+            "exp": 1_800_000_600,
+        }
         assert codes(asked, mint().forged_token(**claims), authenticated()) == [Code.BAD_SIGNATURE]
         assert codes(asked, mint().token(**claims), authenticated()) == []
 

@@ -269,6 +269,22 @@ class TestTheCache:
             assert all(len(trusted.good_headers) <= 64 for trusted in verifier._trusted.values())
 
 
+    def test_a_header_that_repeats_a_claim_is_held_against_every_token(self, mint, shelf):
+        verifier, headers = verifier_of(mint, shelf), {"sub": "ada"}
+        for _ in range(3):
+            assert code(verifier.verify(mint.token(subject="ada", headers=headers), NOW)) is None
+            assert code(verifier.verify(mint.token(subject="eve", headers=headers), NOW)) == Code.MALFORMED_TOKEN
+
+    def test_a_header_that_one_issuer_may_use_says_nothing_of_another(self, mint, shelf):
+        strict = Issuer("https://strict.test/", key_set=shelf, algorithms="RS256")
+        loose = Issuer(mint.url, key_set=shelf, algorithms=(mint.algorithm,))
+        verifier = Verifier([loose, strict], audience=frozenset({AUDIENCE}), leeway=0.0, token_cache=100)
+        for _ in range(3):
+            assert code(verifier.verify(mint.token(), NOW)) is None
+            refused = verifier.verify(mint.token(iss="https://strict.test/"), NOW)
+            assert code(refused) == Code.ALGORITHM_NOT_ALLOWED
+
+
 def held_by(thing):
     """Every string and every bytes object that is reachable from it, modules and functions aside."""
     seen, waiting = set(), [thing]

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from jwtauthz.events import FailureKind
 
+from .addresses import is_public
 from .freshness import retry_after
 from .urls import is_loopback, redacted
 
@@ -97,17 +98,32 @@ class Fetcher:
     """Makes a session for each flight, and keeps what is worth keeping between them: the TLS context.
 
     `client` gives a new client for each flight, with its own CA, proxy or client certificate; it is closed
-    afterwards. Redirects, cookies and limits are never up to it.
+    afterwards. Redirects, cookies and limits are never up to it. `guarded` connections can be hung up, and with
+    `public_only` nothing is sent to an address that is not one of the internet.
     """
 
     def __init__(self, timing: Timing, client: Callable[[], httpx.Client] | None = None) -> None:
         self.timing = timing
         self._make_client = client
+        self.guarded = self.public_only = False
+        self._watched: set[Session] = set()
         self._tls: ssl.SSLContext | None = None
+
+    def hang_up(self) -> None:
+        """End the guarded flights, so that no server can hold a thread that nobody waits for."""
+        for session in list(self._watched):
+            session.hang_up()
 
     def session(self, *, may_retry: bool) -> Session:
         """Open the session of one flight; its time runs from now."""
-        return Session(self, may_retry=may_retry)
+        session = Session(self, may_retry=may_retry)
+        if self.guarded:
+            self._watched.add(session)
+        return session
+
+    def ended(self, session: Session) -> None:
+        """Told by a session that it is over."""
+        self._watched.discard(session)
 
     def client(self, *, loopback: bool) -> httpx.Client:
         """Make a client for this machine itself, or for the world."""
@@ -135,6 +151,7 @@ class Session:
         self._deadline = time.monotonic() + fetcher.timing.flight
         self._clients: dict[bool, Any] = {}
         self._exits = ExitStack()
+        self._lines: list[socket.socket] = []
 
     def __enter__(self) -> Self:
         return self
@@ -144,6 +161,32 @@ class Session:
     ) -> None:
         with suppress(Exception):  # what was fetched is worth no less for a client that closes badly
             self._exits.close()
+        self._fetcher.ended(self)
+        for line in self._lines:
+            line.close()
+
+    def hang_up(self) -> None:
+        """Let it end at once, whoever keeps it waiting; from any thread."""
+        self._deadline = 0.0
+        for line in list(self._lines):
+            with suppress(OSError):
+                line.shutdown(socket.SHUT_RDWR)
+
+    def connected(self, host: str, stream: Any, *, direct: bool) -> None:
+        """Look at a guarded connection before a byte is sent.
+
+        Its address is that of the connection itself, so that no second look-up of the name can give another. A
+        proxy's is none of our business: it resolves the name, and it was not a stranger who chose it.
+        """
+        # A second handle: TLS takes the first one over, from its handshake on.
+        self._lines.append(stream.get_extra_info("socket").dup())
+        try:
+            self._check_time(host)  # it may have been hung up since
+            if direct and self._fetcher.public_only:
+                _check_address(host, stream.get_extra_info("server_addr"))
+        except FetchFailed:
+            stream.close()
+            raise
 
     def get(self, url: str, headers: Mapping[str, str] | None = None) -> Answer:
         """Fetch a URL. 304 counts as an answer only where `headers` hold a validator. Raises FetchFailed."""
@@ -168,6 +211,8 @@ class Session:
         self._check_time(where)
         try:
             response = self._send(url, headers)
+        except FetchFailed:  # by the guard
+            raise
         except Exception as error:  # noqa: BLE001  # whatever a client raises is a failed fetch
             failure = _from_exception(error, where)
             raise (_Retriable(failure) if type(error).__name__ in _RETRIED_ERRORS else failure) from None
@@ -197,6 +242,8 @@ class Session:
             },
             timeout=(min(timing.connect, left), read, read, read),
         )
+        if self._fetcher.guarded:
+            request.extensions["trace"] = _Guard(request.url.raw_host.decode("ascii"), self)
         request.headers.pop("Cookie", None)
         return client.send(request, stream=True, follow_redirects=False)
 
@@ -237,6 +284,30 @@ class Session:
         if self._left() <= 0:
             limit = self._fetcher.timing.flight
             raise FetchFailed(FailureKind.TIMEOUT, f"{where} took longer than {limit:g} s altogether")
+
+
+def _check_address(host: str, address: tuple[str, int] | None) -> None:
+    if not address or not is_public(address[0]):
+        where = f" ({address[0]})" if address else ""
+        raise FetchFailed(
+            FailureKind.CONNECTION,
+            f"{host} is at an address that is not public{where}, where only a token led to",
+        )
+
+
+class _Guard:
+    """Tells a session of the connection of one request, as the HTTP client reports it."""
+
+    def __init__(self, host: str, session: Session) -> None:
+        self._host = host
+        self._session = session
+        self._direct = False
+
+    def __call__(self, event: str, info: Mapping[str, Any]) -> None:
+        if event == "connection.connect_tcp.started":
+            self._direct = info["host"] == self._host  # else it is a proxy's
+        elif event == "connection.connect_tcp.complete":
+            self._session.connected(self._host, info["return_value"], direct=self._direct)
 
 
 class _Retriable(Exception):

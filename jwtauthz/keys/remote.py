@@ -92,8 +92,9 @@ class RemoteKeySet:
         snapshot = EMPTY if seed is None else Snapshot.seed(_seed(seed, self.timing), clock(), self.timing)
         self._clock = clock
         self._report = Reporter(self.source, _hooks(on_event))
+        self._fetcher = Fetcher(self.timing, client)
         self._driver = Driver(
-            Source(Fetcher(self.timing, client), jwks_url=jwks_url, issuer=issuer),
+            Source(self._fetcher, jwks_url=jwks_url, issuer=issuer),
             self._report,
             self.timing,
             snapshot,
@@ -109,6 +110,14 @@ class RemoteKeySet:
     def subscribe(self, hook: Hook) -> None:
         """Tell one hook more of each event from now on; see `on_event`."""
         self._report.subscribe(hook)
+
+    def guard(self, *, public_only: bool) -> None:
+        """From now on distrust the host: for an issuer that a token named, and a star or a function let pass.
+
+        `close` ends its connections then, so that it can hold no thread. With `public_only` nothing is sent to
+        loopback, private, link-local and reserved addresses; what a proxy connects to is up to the proxy.
+        """
+        self._fetcher.guarded, self._fetcher.public_only = True, public_only
 
     # Looking up
 
@@ -215,6 +224,7 @@ class RemoteKeySet:
     def close(self) -> None:
         """Drop a fetch that is under way. Nothing else needs closing, and forgetting it leaks nothing."""
         self._driver.give_up()
+        self._fetcher.hang_up()
 
     def health(self) -> dict[str, object]:
         """Show the state in values that fit JSON, for a status page; seconds, where nothing else is said."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from jwtauthz import authenticated
+
 from .tools import (
     AUDIENCE,
     ELSEWHERE,
@@ -246,6 +248,31 @@ class TestOtherClaims:
         for payload in (inner.encode(), good_claims(mint)):
             token = raw_token(mint, header=good_header(mint, cty=cty), payload=payload)
             assert not outcome(judge(server, token))
+
+
+class TestRepeatedInTheHeader:
+    @pytest.mark.parametrize(
+        ("members", "claims", "let_in"),
+        [
+            row("R7519-10", "the same issuer twice is one", {"iss": "https://issuer.test/"}, {}, True),
+            row("R7519-10", "another issuer in the header is refused", {"iss": "https://other.test/"}, {}, False),
+            row("R7519-10", "the same subject is good", {"sub": "user-1"}, {"sub": "user-1"}, True),
+            row("R7519-10", "another subject is refused", {"sub": "admin"}, {"sub": "user-1"}, False),
+            row("R7519-10", "a subject that the claims lack is refused", {"sub": "user-1"}, {"sub": ...}, False),
+            row("R7519-10", "nor is null the same as none", {"sub": None}, {"sub": ...}, False),
+            row("R7519-10", "the same audience is good", {"aud": AUDIENCE}, {}, True),
+            row("R7519-10", "a list is not the text in it", {"aud": [AUDIENCE]}, {}, False),
+            row("R7519-10", "another audience is refused", {"aud": ELSEWHERE}, {}, False),
+            row("R7519-10", "the same expiry is good", {"exp": NOW + 600}, {"exp": NOW + 600}, True),
+            row("R7519-10", "a later expiry is refused", {"exp": NOW + 601}, {"exp": NOW + 600}, False),
+            row("R7519-10", "true is no time", {"nbf": True}, {"nbf": 1}, False),
+            row("R7519-10", "a member that is no registered claim is another thing", {"tenant": "a"}, {}, True),
+        ],
+    )
+    def test_claims_are_compared(self, server, mint, members, claims, let_in):
+        token = plain_token(mint, headers=members, **claims)
+        assert outcome(judge(server, token)) is let_in
+        assert bool(server.explain(f"Bearer {token}", authenticated()).allowed) is let_in
 
 
 class TestStrings:

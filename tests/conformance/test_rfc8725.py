@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
+import socket
 
 import pytest
 
-from jwtauthz import ConfigurationError, Issuer, KeySet, ResourceServer
+from jwtauthz import ConfigurationError, Issuer, IssuerResolver, KeySet, ResourceServer
 from jwtauthz.testing import FakeIssuer
 from jwtauthz.testing._signing import SigningKey, compact
 
@@ -291,6 +292,9 @@ class TestConfusion:
         assert all(len(record.getMessage()) < 500 for record in caplog.records)
 
 
+_ACME = ("acme.example.com", b"acme.example.com")
+
+
 class TestFetching:
     @pytest.mark.parametrize(
         "member", [row("R8725-12", f"what {name} points to is not fetched", name) for name in ("jku", "x5u")]
@@ -303,6 +307,36 @@ class TestFetching:
                 assert judge(server, issuer.token())
                 assert judge(server, compact(header, good_claims(issuer), attacker)).code == "key_unknown"
             assert evil.asked == []
+
+    @line("R8725B-06", "a host that a token named is not asked if it resolves to loopback")
+    def test_hosts_of_tokens(self, es_mint, clock, monkeypatch):
+        with Origin() as origin:
+            port, real = int(origin.url.rpartition(":")[2]), socket.getaddrinfo
+            monkeypatch.setattr(
+                socket,
+                "getaddrinfo",
+                lambda host, *rest, **more: real("127.0.0.1" if host in _ACME else host, port, *rest[1:], **more),
+            )
+
+            def tenant(iss):
+                return Issuer(iss, algorithms="ES256")
+
+            with ResourceServer(IssuerResolver(tenant), AUDIENCE, clock=clock) as server:
+                verdict = judge(server, es_mint.token(iss="https://acme.example.com/"))
+            assert verdict.code == "keys_unavailable"
+            assert "not public" in verdict.denied.finding.detail
+            assert origin.asked == []
+
+    @pytest.mark.parametrize(
+        "iss",
+        [
+            row("R8725B-06", "an address is no host of a token", "https://127.0.0.1/"),
+            row("R8725B-06", "nor is this machine", "http://localhost/"),
+        ],
+    )
+    def test_addresses_of_tokens(self, es_mint, clock, iss):
+        with ResourceServer(IssuerResolver(Issuer), AUDIENCE, clock=clock) as server:
+            assert judge(server, es_mint.token(iss=iss)).code == "wrong_issuer"
 
     @line("R8725-12", "cookies that an issuer sets are not sent back")
     def test_cookies(self, es_mint, clock):

@@ -320,6 +320,41 @@ class TestAuthorizationClaims:
         assert verdict.status == (200 if let_in else 403)
 
 
+class TestClients:
+    """Section 5: a client's own subject must not be taken for a user."""
+
+    @pytest.mark.parametrize(
+        ("claims", "of_client"),
+        [
+            row("R9068-21", "a token of a user is one", {"sub": "user-1", "client_id": "client-1"}, False),
+            row(
+                "R9068-21",
+                "a client as its own subject is told",
+                {"sub": "client-1", "client_id": "client-1"},
+                True,
+            ),
+            row("R9068-21", "its name may stand in azp", {"sub": "c", "client_id": ..., "azp": "c"}, True),
+            row("R9068-21", "or in cid, as at Okta", {"sub": "c", "client_id": ..., "cid": "c"}, True),
+            row(
+                "R9068-21", "or with @clients behind it", {"sub": "c@clients", "client_id": ..., "azp": "c"}, True
+            ),
+            row("R9068-21", "gty says it too", {"sub": "x", "gty": "client-credentials"}, True),
+            row("R9068-21", "so does idtyp", {"sub": "x", "idtyp": "app"}, True),
+            row("R9068-21", "idtyp of a user says the other thing", {"sub": "x", "idtyp": "user"}, False),
+            row("R9068-21", "capitals make another client", {"sub": "Client-1", "client_id": "client-1"}, False),
+            row("R9068-21", "nobody is no client", {"sub": ..., "client_id": ...}, False),
+            row("R9068-21", "an empty name is none", {"sub": "", "client_id": ""}, False),
+            row("R9068-21", "a list is no name", {"sub": "c", "client_id": ..., "azp": ["c"]}, False),
+        ],
+    )
+    def test_are_told_from_users(self, server, mint, claims, of_client):
+        token = plain_token(mint, **claims)
+        assert judge(server, token).token.is_client is of_client
+        assert judge(server, token, lambda token, request: not token.is_client).status == (
+            403 if of_client else 200
+        )
+
+
 class TestIDTokens:
     """OpenID Connect Core section 2: what an ID token of the same issuer, under the same keys, looks like."""
 
