@@ -17,7 +17,7 @@ from functools import lru_cache, partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, Literal, overload
 
-from .challenge import challenge_for, realm_name
+from .challenge import NOTHING_MORE, challenge_for, realm_name
 from .credentials import IN_HEADER, Credentials
 from .cures import cure
 from .debug import Debug, wants_page
@@ -35,6 +35,7 @@ from .keys.remote import MustWait
 from .policy import Decision, Requirement, Shadow, requirement
 from .request import Request, bearer_token
 from .revocation import Revocation
+from .token import VerifiedToken
 from .typed_claims import typed
 from .verifier import Verifier, keys_unavailable
 
@@ -48,7 +49,6 @@ if TYPE_CHECKING:
     from .keys.remote import Flight
     from .revocation import Revoked
     from .sources import Source, TokenFunction
-    from .token import VerifiedToken
 logger = logging.getLogger("jwtauthz")
 
 DEFAULT_LEEWAY: Final = 5.0
@@ -201,14 +201,7 @@ class ResourceServer:
         asked, needed = _asked(request), _requirement(needs, claim, claims)
         started = perf_counter() if self._hooks else 0.0
         now = self._clock()
-        try:
-            token = self._authorize(asked, needed, optional, now)
-        except AccessDenied as denied:
-            self._tell(denied, asked, needed, now, started=started)
-            raise
-        if self._hooks:
-            self._hooks.tell(Allowed(request=asked, token=token, seconds=perf_counter() - started))
-        return token
+        return self._concluded(self._authorize(asked, needed, optional, now), asked, needed, now, started)
 
     @overload
     async def aauthorize(
@@ -240,14 +233,7 @@ class ResourceServer:
         asked, needed = _asked(request), _requirement(needs, claim, claims)
         started = perf_counter() if self._hooks else 0.0
         now = self._clock()
-        try:
-            token = await self._aauthorize(asked, needed, optional, now)
-        except AccessDenied as denied:
-            self._tell(denied, asked, needed, now, started=started)
-            raise
-        if self._hooks:
-            self._hooks.tell(Allowed(request=asked, token=token, seconds=perf_counter() - started))
-        return token
+        return self._concluded(await self._aauthorize(asked, needed, optional, now), asked, needed, now, started)
 
     def permit(
         self,
@@ -263,11 +249,8 @@ class ResourceServer:
         result and errors as for `authorize`.
         """
         needed, now = _requirement(needs, claim, claims), self._clock()
-        try:
-            return self._permit(token, request, needed, now)
-        except AccessDenied as denied:
-            self._tell(denied, request, needed, now)
-            raise
+        self._concluded(self._permit(token, request, needed, now), request, needed, now)
+        return token
 
     async def apermit(
         self,
@@ -279,11 +262,8 @@ class ResourceServer:
     ) -> VerifiedToken:
         """As `permit`, for asyncio and trio."""
         needed, now = _requirement(needs, claim, claims), self._clock()
-        try:
-            return await self._apermit(token, request, needed, now)
-        except AccessDenied as denied:
-            self._tell(denied, request, needed, now)
-            raise
+        self._concluded(await self._apermit(token, request, needed, now), request, needed, now)
+        return token
 
     def explain(
         self, request: Request | str | None, *needs: object, claim: object = None, claims: type | None = None
@@ -293,29 +273,27 @@ class ResourceServer:
         Takes the arguments of `authorize`, and decides as it does; it neither raises the denial nor logs it.
         """
         asked, needed, now = _asked(request), self._tried_out(_requirement(needs, claim, claims)), self._clock()
-        try:
-            self._authorize(asked, needed, optional=False, now=now, enforce=True)
-        except AccessDenied as denied:
-            return explanation(self.verifier, self.credentials, asked, needed, denied, now=now)
-        return explanation(self.verifier, self.credentials, asked, needed, None, now=now)
+        outcome = self._authorize(asked, needed, optional=False, now=now, enforce=True)
+        denied = outcome if isinstance(outcome, AccessDenied) else None
+        return explanation(self.verifier, self.credentials, asked, needed, denied, now=now)
 
     async def aexplain(
         self, request: Request | str | None, *needs: object, claim: object = None, claims: type | None = None
     ) -> Explanation:
         """As `explain`, for asyncio and trio."""
         asked, needed, now = _asked(request), self._tried_out(_requirement(needs, claim, claims)), self._clock()
-        try:
-            await self._aauthorize(asked, needed, optional=False, now=now, enforce=True)
-        except AccessDenied as denied:
-            return explanation(self.verifier, self.credentials, asked, needed, denied, now=now)
-        return explanation(self.verifier, self.credentials, asked, needed, None, now=now)
+        outcome = await self._aauthorize(asked, needed, optional=False, now=now, enforce=True)
+        denied = outcome if isinstance(outcome, AccessDenied) else None
+        return explanation(self.verifier, self.credentials, asked, needed, denied, now=now)
 
     def _tried_out(self, needed: Requirement) -> Requirement:
         return Shadow(needed) if self._shadow and not isinstance(needed, Shadow) else needed
 
+    # What follows returns a denial instead of raising it, so that it is raised in one place.
+
     def _authorize(
         self, request: Request, needed: Requirement, optional: bool, now: float, *, enforce: bool = False
-    ) -> VerifiedToken | None:
+    ) -> VerifiedToken | AccessDenied | None:
         after: Flight | None = None
         while True:
             try:
@@ -324,15 +302,15 @@ class ResourceServer:
             except MustWait as wait:
                 wait.flight.wait()
                 after = wait.flight
-        if token is None:
-            return None
-        if self._revocation is not None:
-            self._refuse(needed, self._revocation.ask(token))
+        if not isinstance(token, VerifiedToken):
+            return token
+        if self._revocation is not None and (finding := self._revocation.ask(token)) is not None:
+            return self._denial(needed, (finding,))
         return self._permit(token, request, needed, now, enforce=enforce)
 
     async def _aauthorize(
         self, request: Request, needed: Requirement, optional: bool, now: float, *, enforce: bool = False
-    ) -> VerifiedToken | None:
+    ) -> VerifiedToken | AccessDenied | None:
         after: Flight | None = None
         while True:
             try:
@@ -341,33 +319,31 @@ class ResourceServer:
             except MustWait as wait:
                 await wait.flight.await_()
                 after = wait.flight
-        if token is None:
-            return None
-        if self._revocation is not None:
-            self._refuse(needed, await self._revocation.aask(token))
+        if not isinstance(token, VerifiedToken):
+            return token
+        if self._revocation is not None and (finding := await self._revocation.aask(token)) is not None:
+            return self._denial(needed, (finding,))
         return await self._apermit(token, request, needed, now, enforce=enforce)
 
     def _authenticate(
         self, request: Request, needed: Requirement, optional: bool, now: float, after: Flight | None
-    ) -> VerifiedToken | None:
+    ) -> VerifiedToken | AccessDenied | None:
         """The token of the request; everything that ends in 400, 401 or 503."""
         text = bearer_token(request.authorization) if self._in_header else self.credentials.token_of(request)
         if isinstance(text, Finding):
             if optional and text.code is Code.NO_CREDENTIALS:
                 return None
-            raise self._denial(needed, _denied_by(text))
+            return self._denial(needed, (text,))
         try:
             token = self.verifier.verify(text, now, after)
         except KeySetUnavailable as unavailable:
-            decision = _denied_by(keys_unavailable(unavailable))
-            raise self._denial(needed, decision, retry_after=unavailable.retry_after) from unavailable
-        if isinstance(token, Finding):
-            raise self._denial(needed, _denied_by(token))
-        return token
+            finding = keys_unavailable(unavailable)
+            return self._denial(needed, (finding,), retry_after=unavailable.retry_after, cause=unavailable)
+        return self._denial(needed, (token,)) if isinstance(token, Finding) else token
 
     def _permit(
         self, token: VerifiedToken, request: Request, needed: Requirement, now: float, *, enforce: bool = False
-    ) -> VerifiedToken:
+    ) -> VerifiedToken | AccessDenied:
         """The token, if the policy holds; everything that ends in 403, and step-up.
 
         An explanation says `enforce`: it wants to know what a shadow policy would deny, and tells nobody.
@@ -377,39 +353,61 @@ class ResourceServer:
                 "A check of this policy is async, so it needs `await server.aauthorize(...)`."
             )
         decision = needed.decide(token, request, now)
-        if not decision.allowed:
-            denied = self._denial(needed, decision)
-            denied.token = token
-            tried_out = self._shadow or isinstance(needed, Shadow)
-            if enforce or not tried_out or not is_of_policy(denied):
-                try:
-                    raise denied
-                finally:
-                    del denied  # a circle through the traceback would be left to the garbage collector
-            self._tell(denied, request, needed, now, enforced=False)
+        if decision.allowed:
+            return token
+        denied = self._denial(needed, decision.findings, decision)
+        denied.token = token
+        tried_out = self._shadow or isinstance(needed, Shadow)
+        if enforce or not tried_out or not is_of_policy(denied):
+            return denied
+        self._tell(denied, request, needed, now, enforced=False)
         return token
 
     async def _apermit(
         self, token: VerifiedToken, request: Request, needed: Requirement, now: float, *, enforce: bool = False
-    ) -> VerifiedToken:
+    ) -> VerifiedToken | AccessDenied:
         resolved = await needed.resolved(token, request) if needed.is_async else needed
         return self._permit(token, request, resolved, now, enforce=enforce)
 
-    def _refuse(self, needed: Requirement, finding: Finding | None) -> None:
-        """Raise the denial that a finding stands for, if there is one."""
-        if finding is not None:
-            raise self._denial(needed, _denied_by(finding))
+    def _concluded(
+        self,
+        outcome: VerifiedToken | AccessDenied | None,
+        request: Request,
+        needed: Requirement,
+        now: float,
+        started: float | None = None,
+    ) -> VerifiedToken | None:
+        """The token, when hooks have been told; or its denial, raised when it has been told of."""
+        if isinstance(outcome, AccessDenied):
+            self._tell(outcome, request, needed, now, started=started)
+            try:
+                raise outcome
+            finally:
+                del outcome  # else it would hold itself by its traceback, and wait for the garbage collector
+        if self._hooks and started is not None:
+            self._hooks.tell(Allowed(request=request, token=outcome, seconds=perf_counter() - started))
+        return outcome
 
-    def _denial(self, needed: Requirement, decision: Decision, *, retry_after: float = 1.0) -> AccessDenied:
-        findings = tuple(map(_with_hint, decision.findings))
+    def _denial(
+        self,
+        needed: Requirement,
+        findings: tuple[Finding, ...],
+        decision: Decision = NOTHING_MORE,
+        *,
+        retry_after: float = 1.0,
+        cause: Exception | None = None,
+    ) -> AccessDenied:
+        findings = tuple(map(_with_hint, findings))
         finding, answer = findings[0], findings[0].answer
-        return denial_class(finding)(
+        denied = denial_class(finding)(
             finding,
             findings=findings,
             challenge=challenge_for(answer, realm=self.realm, decision=decision),
             required=needed.describe() if answer.status == 403 else (),
             retry_after=retry_after if answer.status == 503 else None,
         )
+        denied.__cause__ = cause
+        return denied
 
     def _tell(
         self,
@@ -533,10 +531,6 @@ def _with_hint(finding: Finding) -> Finding:
         return finding
     hint = cure(finding.code)
     return finding if hint is None else replace(finding, hint=hint)
-
-
-def _denied_by(finding: Finding) -> Decision:
-    return Decision(allowed=False, findings=(finding,))
 
 
 def _asked(request: Request | str | None) -> Request:

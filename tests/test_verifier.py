@@ -268,7 +268,6 @@ class TestTheCache:
             assert len(verifier._headers) <= 64
             assert all(len(trusted.good_headers) <= 64 for trusted in verifier._trusted.values())
 
-
     def test_a_header_that_repeats_a_claim_is_held_against_every_token(self, mint, shelf):
         verifier, headers = verifier_of(mint, shelf), {"sub": "ada"}
         for _ in range(3):
