@@ -55,7 +55,7 @@ from .login import Login
 from .policy import Requirement, Shadow, authenticated, requirement
 from .resource_server import ResourceServer
 from .sources import Cookie, Header, Query
-from .starlette import _KEY, _POLICY_VIOLATION, _asked, _Denial, _let_in, health_endpoint
+from .starlette import _KEY, _POLICY_VIOLATION, Asked, _Denial, health_endpoint, let_in, permit
 from .token import VerifiedToken
 from .typed_claims import typed
 
@@ -135,10 +135,10 @@ class JWTAuthz(SecurityBase):
         try:
             known = self._required.get((needed, optional))
         except TypeError:  # a function of the application that can't be hashed
-            return Security(self._asking(needed, claims, optional=optional))
+            return self._asking(needed, claims, optional=optional).as_dependency()
         if known is None:
             known = self._required[needed, optional] = self._asking(needed, claims, optional=optional)
-        return Security(known)
+        return known.as_dependency()
 
     def _asking(self, needed: Requirement, claims: type | None, *, optional: bool) -> "_Required":
         if claims is None:
@@ -187,6 +187,7 @@ class JWTAuthz(SecurityBase):
                 if not any(self.scheme_name in one for one in security):
                     continue
                 found = True
+                self._name_each_scope_once(security)
                 scopes.update((scope, "") for one in security for scope in one.get(self.scheme_name, ()))
                 security.extend(self._alternatives(security))
                 if (path, method) in anonymous and {} not in security:
@@ -206,6 +207,11 @@ class JWTAuthz(SecurityBase):
         self._list(scopes, document)
         return document
 
+    def _name_each_scope_once(self, security: list[dict[str, Any]]) -> None:
+        for one in security:
+            if self.scheme_name in one:
+                one[self.scheme_name] = list(dict.fromkeys(map(str, one[self.scheme_name])))
+
     def _alternatives(self, security: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """The same needs by each other place that a token may stand in."""
         needed = [one[self.scheme_name] for one in security if self.scheme_name in one]
@@ -222,52 +228,70 @@ class JWTAuthz(SecurityBase):
             flow["scopes"] = {**choices, **flow.get("scopes", {})}
 
 
-class _Required:
+class _Own(str):
+    """A scope that a dependency names for OpenAPI, and not one that stands above it to be asked for.
+
+    It equals no plain string, for FastAPI takes what was asked for with equal scopes for the same.
+    """
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Own) and str.__eq__(self, other)
+
+    def __hash__(self) -> int:
+        return hash((_Own, str(self)))
+
+
+class _Required(SecurityBase):
     """What one `authz.requires(...)` asks: the callable that FastAPI calls, and that a test may override."""
 
     def __init__(self, authz: JWTAuthz, needed: Requirement, *, optional: bool) -> None:
         self.authz = authz
         self.needed = needed
         self.optional = optional
+        self.model, self.scheme_name = authz.model, authz.scheme_name  # for OpenAPI
         self._shadow = needed if isinstance(needed, Shadow) else None
         self.enforced = authenticated() if self._shadow else needed
         self._with_scopes: dict[tuple[str, ...], Requirement] = {(): self.enforced}
-        # All that FastAPI may fill in; nothing of it comes from the client. OpenAPI learns the scopes from a
-        # dependency beside `asked`, not through it: any_of("a", "b") names two and needs one.
-        shown = Security(_Shown(authz), scopes=list(needed.scopes))
+        # All that FastAPI may fill in; nothing of it comes from the client.
         self.__signature__ = Signature(
             [
                 Parameter("connection", Parameter.KEYWORD_ONLY, annotation=HTTPConnection),
                 Parameter("asked", Parameter.KEYWORD_ONLY, annotation=SecurityScopes),
-                Parameter("shown", Parameter.KEYWORD_ONLY, default=shown),
             ]
         )
 
-    async def __call__(
-        self,
-        connection: HTTPConnection,
-        asked: SecurityScopes,
-        shown: None = None,  # noqa: ARG002
-    ) -> VerifiedToken | None:
-        needed = self._all_needed(tuple(asked.scopes))
-        server, request = self.authz.server, _asked(connection)
+    def as_dependency(self) -> Any:
+        """It, with the scopes that it names. They are for OpenAPI alone: any_of("a", "b") names two and needs one.
+
+        They come back in `asked`, after those that stand above, and are known by their type. A second dependency
+        that holds them would need no such mark, and cost every request a quarter more.
+        """
+        return Security(self, scopes=list(map(_Own, self.needed.scopes)), use_cache=False)
+
+    async def __call__(self, connection: HTTPConnection, asked: SecurityScopes) -> VerifiedToken | None:
+        above = tuple([scope for scope in asked.scopes if type(scope) is not _Own])
+        needed = self._all_needed(above)
+        server, scope = self.authz.server, connection.scope
+        request = Asked(scope, connection)
         if not server.credentials.in_header:
-            await place(request, connection.scope, server.credentials)
+            await place(request, scope, server.credentials)
         if server.preflight and request.is_preflight:
             return None
         # One request may ask many times: the token is verified once, every requirement is asked.
-        verified: dict[ResourceServer, VerifiedToken] = connection.scope.setdefault(_VERIFIED, {})
-        admission = connection.get(_KEY)  # of the middleware, if there is one
+        verified: dict[ResourceServer, VerifiedToken] = scope.setdefault(_VERIFIED, {})
+        admission = scope.get(_KEY)  # of the middleware, if there is one
         if admission is not None and admission.token is not None:
             verified.setdefault(admission.server, admission.token)
         try:
             token = verified.get(server)
             if token is not None:
-                await server.apermit(token, request, needed)
+                await permit(server, token, request, needed)
             else:
-                token = await server.aauthorize(request, needed, optional=self.optional and not asked.scopes)
+                token = await server.aauthorize(request, needed, optional=self.optional and not above)
             if self._shadow is not None and token is not None:
-                await server.apermit(token, request, self._shadow)
+                await permit(server, token, request, self._shadow)
         except AccessDenied as denied:
             if _has_handler(connection, denied):
                 raise
@@ -275,7 +299,7 @@ class _Required:
         if token is not None:
             verified[server] = token
             if admission is not None and admission.server is server:
-                _let_in(connection, token)
+                let_in(scope, token)
         return token
 
     def _all_needed(self, scopes: tuple[str, ...]) -> Requirement:
@@ -296,20 +320,9 @@ class _RequiredAs(_Required):
         super().__init__(authz, needed, optional=optional)
         self._model = model
 
-    async def __call__(self, connection: HTTPConnection, asked: SecurityScopes, shown: None = None) -> Any:
-        token = await super().__call__(connection, asked, shown)
+    async def __call__(self, connection: HTTPConnection, asked: SecurityScopes) -> Any:
+        token = await super().__call__(connection, asked)
         return None if token is None else token.claims_as(self._model)
-
-
-class _Shown(SecurityBase):
-    """Puts the security scheme and the scopes of a route into OpenAPI, and does nothing else."""
-
-    def __init__(self, authz: JWTAuthz) -> None:
-        self.model = authz.model
-        self.scheme_name = authz.scheme_name
-
-    async def __call__(self) -> None:
-        """Nothing to do."""
 
 
 # ── answers ──
@@ -448,8 +461,9 @@ def _check(app: FastAPI) -> None:
 
 
 def _scopes(dependant: Dependant) -> list[str]:
-    """The scopes that `SecurityScopes` will hold: what stands above, and its own."""
-    return [*(dependant.parent_oauth_scopes or ()), *(dependant.own_oauth_scopes or ())]
+    """The scopes that are asked for by `Security(..., scopes=[...])`, here and above."""
+    scopes = (*(dependant.parent_oauth_scopes or ()), *(dependant.own_oauth_scopes or ()))
+    return [scope for scope in scopes if not isinstance(scope, _Own)]
 
 
 def _anonymous_operations(app: FastAPI) -> set[tuple[str, str]]:

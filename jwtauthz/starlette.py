@@ -163,7 +163,7 @@ class JWTAuthzMiddleware:
         try:
             needed, params = self._asks(scope)
             if needed is not None:
-                await _admit(HTTPConnection(scope), needed, optional=self.optional, path_params=params)
+                await _admit(Asked(scope), needed, optional=self.optional, path_params=params)
             await self.app(scope, receive, watch)
         except AccessDenied as denied:
             if answer is None:
@@ -234,7 +234,7 @@ def _protect(view: _View, *, needed: Requirement, optional: bool) -> _View:
         async def async_view(*args: Any, **kwargs: Any) -> Any:
             connection = find(args, kwargs)
             try:
-                await _admit(connection, needed, optional=optional)
+                await _admit(Asked(connection.scope, connection), needed, optional=optional)
                 return await call(*args, **kwargs)
             except AccessDenied as denied:
                 return _denial(connection, denied)
@@ -268,7 +268,7 @@ def _protect_class(view: type[HTTPEndpoint | WebSocketEndpoint], needed: Require
     async def guarded(self: Any) -> None:
         connection = HTTPConnection(self.scope)
         try:
-            await _admit(connection, needed, optional=optional)
+            await _admit(Asked(connection.scope, connection), needed, optional=optional)
         except AccessDenied as denied:
             await _denial(connection, denied)(self.scope, self.receive, self.send)
         else:
@@ -309,52 +309,84 @@ def _is_async(view: Any) -> bool:
 
 
 async def _admit(
-    connection: HTTPConnection,
-    needed: Requirement,
-    *,
-    optional: bool,
-    path_params: Mapping[str, str] | None = None,
+    asked: Asked, needed: Requirement, *, optional: bool, path_params: Mapping[str, str] | None = None
 ) -> None:
     """Let a connection in, or raise the denial; a token is verified once per connection."""
-    admission, asked = _admission(connection), _asked(connection)
-    credentials = admission.server.credentials
-    if not credentials.in_header:
-        await place(asked, connection.scope, credentials)
+    admission = _admission(asked.scope)
+    server = admission.server
+    if not server.credentials.in_header:
+        await place(asked, asked.scope, server.credentials)
     if path_params:
         asked.path_params = {**asked.path_params, **path_params}
     if admission.token is not None:
-        await admission.server.apermit(admission.token, asked, needed)
-    elif not (admission.server.preflight and asked.is_preflight):
-        _let_in(connection, await admission.server.aauthorize(asked, needed, optional=optional))
+        await permit(server, admission.token, asked, needed)
+    elif not (server.preflight and asked.is_preflight):
+        let_in(asked.scope, await server.aauthorize(asked, needed, optional=optional))
+
+
+async def permit(server: ResourceServer, token: VerifiedToken, asked: Asked, needed: Requirement) -> None:
+    """Ask a verified token for one thing more; only what has to be awaited is."""
+    if needed.is_async:
+        await server.apermit(token, asked, needed)
+    else:
+        server.permit(token, asked, needed)
 
 
 def _admit_in_thread(connection: HTTPConnection, needed: Requirement, *, optional: bool) -> None:
     """As `_admit`, in the thread of a sync view; only what is still to be awaited needs the loop."""
-    admission = _admission(connection)
+    admission, asked = _admission(connection), Asked(connection.scope, connection)
     if admission.token is not None and not needed.is_async and admission.server.credentials.in_header:
-        admission.server.permit(admission.token, _asked(connection), needed)
+        admission.server.permit(admission.token, asked, needed)
     else:
-        from_thread.run(partial(_admit, connection, needed, optional=optional))
+        from_thread.run(partial(_admit, asked, needed, optional=optional))
 
 
-def _let_in(connection: HTTPConnection, token: VerifiedToken | None) -> None:
+def let_in(scope: Scope, token: VerifiedToken | None) -> None:
+    """Show the application the token of a connection."""
     if token is not None:
-        connection.scope[_KEY].token = token
-        connection.scope["auth"] = AuthCredentials(["authenticated", *sorted(token.scopes)])
-        connection.scope["user"] = TokenUser(token)
+        scope[_KEY].token = token
+        scope["auth"], scope["user"] = _Granted(token), TokenUser(token)
 
 
-def _asked(connection: HTTPConnection) -> Request:
-    scope = connection.scope
-    return Request(
-        [value.decode("latin-1") for name, value in scope["headers"] if name.lower() == b"authorization"],
-        method=scope.get("method", "GET"),
-        path=scope["path"],
-        headers=connection.headers,
-        path_params=scope.get("path_params"),
-        client=client[0] if (client := scope.get("client")) else None,
-        source=connection,
-    )
+class _Granted(AuthCredentials):
+    """What `request.auth` is for a request with a valid token; its scopes are sorted for those who look."""
+
+    def __init__(self, token: VerifiedToken) -> None:
+        self._token = token
+
+    @property
+    def scopes(self) -> list[str]:  # type: ignore[override]  # Starlette's own is an attribute that nobody sets
+        return ["authenticated", *sorted(self._token.scopes)]
+
+
+class Asked(Request):
+    """The request of an ASGI scope. Most decisions read one header: the rest is made when it is asked for."""
+
+    __slots__ = ("_connection", "scope")
+
+    def __init__(self, scope: Scope, connection: HTTPConnection | None = None) -> None:
+        self.authorization = tuple(
+            [value.decode("latin-1") for name, value in scope["headers"] if name.lower() == b"authorization"]
+        )
+        self.method = scope.get("method", "GET")
+        self.path = scope["path"]
+        self.path_params = scope.get("path_params") or {}
+        self.client = client[0] if (client := scope.get("client")) else None
+        self.query, self.scheme, self.form = "", "https", None  # `place` sees to them where they count
+        self.scope = scope
+        self._connection = connection
+
+    @property
+    def source(self) -> HTTPConnection:
+        """Starlette's own request."""
+        if self._connection is None:
+            self._connection = HTTPConnection(self.scope)
+        return self._connection
+
+    @property
+    def headers(self) -> Mapping[str, str]:  # type: ignore[override]
+        """All headers."""
+        return self.source.headers
 
 
 def _admission(connection: HTTPConnection | Mapping[str, Any]) -> _Admission:
