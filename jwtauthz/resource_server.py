@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
     from .explain import Explanation
     from .hooks import Hook
+    from .keys.fleet import Fleet
     from .keys.remote import Flight
     from .revocation import Revoked
     from .token import VerifiedToken
@@ -62,6 +63,8 @@ class ResourceServer:
             the answer is 503. A sync one is called in place, on the event loop too: let it look, not wait.
         token_cache: how many verified tokens are remembered; None for none.
         preflight: whether a CORS preflight passes without a token.
+        fleet: what the processes of this API share, so that they ask the issuer for its keys as one; see
+            `jwtauthz.keys.fleet.Fleet`.
         shadow: report what policies would deny, and let it in; tokens are checked all the same. For trying out
             policies on a running API.
         hooks: `(event) -> None`, one or several, told of decisions and of keys; see `jwtauthz.events`.
@@ -84,6 +87,7 @@ class ResourceServer:
         revoked: Revoked | None = None,
         token_cache: int | None = DEFAULT_TOKEN_CACHE,
         preflight: bool = True,
+        fleet: Fleet | None = None,
         shadow: bool = False,
         hooks: Hook | Iterable[Hook] | None = None,
         debug: bool | str = False,
@@ -120,6 +124,10 @@ class ResourceServer:
                 )  # a key set without a network has no events
                 if subscribe is not None:
                     subscribe(self._hooks.tell)
+            if fleet is not None:
+                fleet.subscribe(self._hooks.tell)
+        if fleet is not None:
+            _join(fleet, self.issuers)
         self._log = DenialLog()
 
     @classmethod
@@ -429,6 +437,20 @@ class ResourceServer:
 
     def __repr__(self) -> str:
         return f"<ResourceServer issuers={[issuer.url for issuer in self.issuers]!r} realm={self.realm!r}>"
+
+
+def _join(fleet: Fleet, issuers: Iterable[Issuer]) -> None:
+    """Share the keys of all issuers that have keys to fetch."""
+    if not callable(getattr(fleet, "share", None)):
+        raise ConfigurationError(
+            f"fleet={type(fleet).__name__} is no fleet. Write fleet=Fleet.from_url('redis://…'), "
+            "with Fleet from jwtauthz.keys.fleet."
+        )
+    joins = [join for issuer in issuers if (join := getattr(issuer.key_set, "join", None)) is not None]
+    if not joins:
+        raise ConfigurationError("fleet= shares the fetching of keys, and no issuer here has any to fetch.")
+    for join in joins:
+        join(fleet)
 
 
 def _with_hint(finding: Finding) -> Finding:

@@ -105,9 +105,9 @@ class Fetcher:
         self._make_client = client
         self._tls: ssl.SSLContext | None = None
 
-    def session(self, *, may_retry: bool) -> Session:
-        """Open the session of one flight; its time runs from now."""
-        return Session(self, may_retry=may_retry)
+    def session(self, *, may_retry: bool, within: float) -> Session:
+        """Open the session of one flight; its time, in seconds, runs from now."""
+        return Session(self, may_retry=may_retry, within=within)
 
     def client(self, *, loopback: bool) -> httpx.Client:
         """Make a client for this machine itself, or for the world."""
@@ -129,10 +129,11 @@ class Fetcher:
 class Session:
     """One flight's requests: one deadline, one retry, and clients that are gone when it ends."""
 
-    def __init__(self, fetcher: Fetcher, *, may_retry: bool) -> None:
+    def __init__(self, fetcher: Fetcher, *, may_retry: bool, within: float) -> None:
         self._fetcher = fetcher
         self._may_retry = may_retry
-        self._deadline = time.monotonic() + fetcher.timing.flight
+        self._within = within
+        self._deadline = time.monotonic() + within
         self._clients: dict[bool, Any] = {}
         self._exits = ExitStack()
 
@@ -235,8 +236,7 @@ class Session:
 
     def _check_time(self, where: str) -> None:
         if self._left() <= 0:
-            limit = self._fetcher.timing.flight
-            raise FetchFailed(FailureKind.TIMEOUT, f"{where} took longer than {limit:g} s altogether")
+            raise FetchFailed(FailureKind.TIMEOUT, f"{where} took longer than {self._within:g} s altogether")
 
 
 class _Retriable(Exception):
