@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import random
 import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import sha256
@@ -118,6 +119,7 @@ class _Flight:
         self.leased = NEVER  # since when we hold the lease
         self.spends = False  # whether a fetch of ours goes on the budget
         self.tried = False  # whether there was one
+        self.waited = False  # whether somebody else may be fetching
         self.fetched: Memory | None = None
         self.document: SharedDocument | None = None
 
@@ -235,6 +237,7 @@ class _Flight:
             if left is None:
                 self.leased = self.source.clock()
             else:
+                self.waited = True
                 self.source.sleep(pause)
             found = self._look()  # also if it is ours: somebody may have been quicker
             if found and self._answers(found):
@@ -254,39 +257,55 @@ class _Flight:
 
     def _by_ourselves(self) -> Result:
         self.tried = True
-        origin, body, memory = self.source.origin, self.source.body, self.memory
-        if self.source.seal is not None and (body is None or body[0] != memory.digest):
+        source, memory = self.source, self.memory
+        if source.seal is not None and (source.body is None or source.body[0] != memory.digest):
             memory = replace(memory, headers={})  # "not modified" would leave us with nothing to share
+        asked = source.wall()
         try:
-            answer, memory = origin.ask(self.plan, memory, max(0.1, self.timing.flight - self.elapsed))
-            arrived, memory = origin.take(answer, memory, self.keys)
+            answer, memory = source.origin.ask(self.plan, memory, self._time_to_fetch)
+            arrived, memory = source.origin.take(answer, memory, self.keys)
         except FetchFailed:
-            found = self.found
-            # Old keys of the fleet are better than older ones, or none.
-            if found is None or self._age(found) >= self._usable_for(found.arrived):
+            found = self._last_look()
+            if found is None:
                 raise
             return found.arrived, found.memory
         self.fetched = memory
         if memory.digest is not None and answer.body:
-            self.source.body = body = memory.digest, answer.body
-        if self.source.seal is not None and body is not None and body[0] == memory.digest:
-            self.document = self._document(arrived, memory, body[1])
+            source.body = memory.digest, answer.body
+        self.document = self._document(arrived, memory, asked)
         return arrived, memory
+
+    @property
+    def _time_to_fetch(self) -> float:
+        """Seconds until the flight is given up, and a moment less if somebody else may still be quicker."""
+        reserve = 2 * self.store.timeout if self.waited else 0.0
+        return max(0.1, self.timing.flight - self.elapsed - reserve)
+
+    def _last_look(self) -> _Found | None:
+        """What the fleet has, for one whose fetch failed: keys past their time are better than older ones."""
+        with suppress(StoreFailed):
+            if self.timing.flight - self.elapsed > self.store.timeout:
+                self._look()
+        found = self.found
+        return found if found and self._age(found) < self._usable_for(found.arrived) else None
 
     def _usable_for(self, arrived: Arrived) -> float:
         told = arrived.freshness
         return self.timing.lifetime(told) + self.timing.stale_for(told)
 
-    def _document(self, arrived: Arrived, memory: Memory, body: bytes) -> SharedDocument | None:
+    def _document(self, arrived: Arrived, memory: Memory, asked: float) -> SharedDocument | None:
+        body = self.source.body
+        if self.source.seal is None or body is None or body[0] != memory.digest:
+            return None
         if "no-store" in memory.headers.get("cache-control", "").lower():  # RFC 9111 section 5.2.2.5
             return None
         return SharedDocument(
             url=memory.url or "",
-            body=body,
+            body=body[1],
             headers=memory.headers,
             freshness=arrived.freshness,
-            asked=memory.as_of,
-            expires=memory.as_of + self._usable_for(arrived),
+            asked=asked,
+            expires=asked + self._usable_for(arrived),
             past_caches=self.plan.past_caches,
         )
 

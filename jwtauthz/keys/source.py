@@ -83,11 +83,13 @@ class Source:
 
     def ask(self, plan: Plan, memory: Memory, within: float) -> tuple[Answer, Memory]:
         """Ask the issuer for its document. Raises FetchFailed, after so many seconds at the latest."""
+        as_of = memory.as_of
         with self._fetcher.session(may_retry=plan.may_retry, within=within) as session:
             memory = self._located(plan, memory, session)
             asked = time.time()
             answer = session.get(memory.url or "", _request_headers(plan, memory))
-        return answer, replace(memory, as_of=asked)
+        # It never falls, even if the clock was set back: what is older than this stays older.
+        return answer, replace(memory, as_of=max(as_of, asked))
 
     def take(self, answer: Answer, memory: Memory, keys: KeySet) -> tuple[Arrived, Memory]:
         """Read what it answered. Raises FetchFailed."""
