@@ -124,10 +124,10 @@ class ResourceServer:
                 )  # a key set without a network has no events
                 if subscribe is not None:
                     subscribe(self._hooks.tell)
-            if fleet is not None:
-                fleet.subscribe(self._hooks.tell)
         if fleet is not None:
             _join(fleet, self.issuers)
+            if self._hooks:
+                fleet.subscribe(self._hooks.tell)
         self._log = DenialLog()
 
     @classmethod
@@ -136,7 +136,8 @@ class ResourceServer:
 
         `JWTAUTHZ_ISSUER` and `JWTAUTHZ_AUDIENCE` (several separated by spaces) must be there.
         `JWTAUTHZ_ALGORITHMS`, `JWTAUTHZ_SCOPES_FROM` (separated by spaces), `JWTAUTHZ_JWKS_URL`,
-        `JWTAUTHZ_PROFILE`, `JWTAUTHZ_LEEWAY` and `JWTAUTHZ_REALM` may.
+        `JWTAUTHZ_PROFILE`, `JWTAUTHZ_LEEWAY` and `JWTAUTHZ_REALM` may. `JWTAUTHZ_REDIS_URL` and
+        `JWTAUTHZ_INTEGRITY_KEY` make a fleet.
 
         Raises:
             ConfigurationError: a variable is missing, empty, unknown, or makes no sense.
@@ -441,11 +442,6 @@ class ResourceServer:
 
 def _join(fleet: Fleet, issuers: Iterable[Issuer]) -> None:
     """Share the keys of all issuers that have keys to fetch."""
-    if not callable(getattr(fleet, "share", None)):
-        raise ConfigurationError(
-            f"fleet={type(fleet).__name__} is no fleet. Write fleet=Fleet.from_url('redis://…'), "
-            "with Fleet from jwtauthz.keys.fleet."
-        )
     joins = [join for issuer in issuers if (join := getattr(issuer.key_set, "join", None)) is not None]
     if not joins:
         raise ConfigurationError("fleet= shares the fetching of keys, and no issuer here has any to fetch.")

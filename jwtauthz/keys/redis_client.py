@@ -52,13 +52,14 @@ class UrlClient:
             **options,
         }
         try:
-            client: Client = redis.Redis.from_url(url, **settings)
+            client = redis.Redis.from_url(url, **settings)
+            client.connection_pool.make_connection()  # which connects to nothing, but looks at the options
         except (ValueError, TypeError, redis.RedisError) as error:
             raise ConfigurationError(
                 f"{self.where} cannot be used: redis-py raised {type(error).__name__}. "
                 "Check port, database and options."
             ) from None
-        self._client = client
+        self._client: Client = client
 
     def execute_command(self, *command: Any) -> Any:
         """Send one command; raise whatever goes wrong."""

@@ -121,6 +121,11 @@ class RemoteKeySet:
         """Share the work with the other processes of a fleet from now on. Raises ConfigurationError."""
         if self._fleet is fleet:
             return
+        if isinstance(fleet, type) or not callable(getattr(fleet, "share", None)):
+            raise ConfigurationError(
+                f"fleet={type(fleet).__name__} is no fleet. Write fleet=Fleet.from_url('redis://…'), "
+                "with Fleet from jwtauthz.keys.fleet."
+            )
         if self._fleet is not None:
             raise ConfigurationError(
                 f"The keys of {self.source} are shared with another fleet already. Use one Fleet for all."

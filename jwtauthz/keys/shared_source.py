@@ -121,6 +121,7 @@ class _Flight:
         self.tried = False  # whether there was one
         self.waited = False  # whether somebody else may be fetching
         self.fetched: Memory | None = None
+        self.fruitful = False
         self.document: SharedDocument | None = None
 
     @property
@@ -248,9 +249,11 @@ class _Flight:
 
     def _pauses(self) -> Iterator[float]:
         """How long to wait between two looks, growing, and by chance a little different for each process."""
+        end = self.timing.flight * _WAIT
         for pause in chain(_PAUSES, repeat(_PAUSES[-1])):
-            yield pause * random.uniform(0.75, 1.25)  # noqa: S311  # spreads load, hides nothing
-            if self.elapsed >= self.timing.flight * _WAIT:
+            spread = pause * random.uniform(0.75, 1.25)  # noqa: S311  # spreads load, hides nothing
+            yield max(0.0, min(spread, end - self.elapsed))
+            if self.elapsed >= end:
                 return
 
     # What we do ourselves
@@ -269,7 +272,7 @@ class _Flight:
             if found is None:
                 raise
             return found.arrived, found.memory
-        self.fetched = memory
+        self.fetched, self.fruitful = memory, self.plan.wanted in arrived.keys.table
         if memory.digest is not None and answer.body:
             source.body = memory.digest, answer.body
         self.document = self._document(arrived, memory, asked)
@@ -320,7 +323,10 @@ class _Flight:
             acts.append(partial(self.store.put, self.names.document, seal.close(document), left))
         if self.spends and self.tried:
             said = _hex(self.fetched) if self.fetched else _FAILED
-            acts.append(partial(self.store.put, self.names.budget, said, self.timing.fleet_refill))
+            # Given back by a fetch that found what it was made for, once the others have seen its word.
+            refill = self.timing.fleet_refill
+            seconds = min(refill, self.timing.miss_gap) if self.fruitful else refill
+            acts.append(partial(self.store.put, self.names.budget, said, seconds))
         # One that has run out may be another process's by now.
         if self.source.clock() - self.leased < self.timing.flight - 2 * self.store.timeout:
             acts.append(partial(self.store.drop, self.names.lease))
