@@ -60,10 +60,15 @@ class UrlClient:
                 "Check port, database and options."
             ) from None
         self._client: Client = client
+        self._pool: Any = client.connection_pool
 
     def execute_command(self, *command: Any) -> Any:
         """Send one command; raise whatever goes wrong."""
         return self._client.execute_command(*command)
+
+    def hang_up(self) -> None:
+        """Break off what is under way: a server that never ends its reply would fill the memory."""
+        self._pool.disconnect()
 
     def renewed(self) -> UrlClient:
         """Make the same with connections of its own, for a forked child."""

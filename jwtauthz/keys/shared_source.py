@@ -27,7 +27,7 @@ from jwtauthz.events import StoreFailure
 
 from .fetch import FetchFailed
 from .shared_document import MAX_SEALED, Refused, SharedDocument
-from .source import MAX_SKEW, Memory, read
+from .source import MAX_SKEW, Memory
 from .states import NEVER, Arrived, Kind, Plan, Shared, Spared
 from .store import StoreFailed
 
@@ -176,7 +176,7 @@ class _Flight:
                 return None
             digest = sha256(document.body).digest()
             same = digest == self.memory.digest
-            keys = self.keys if same else read(document.body, document.url, self.keys)
+            keys = self.keys if same else self.source.origin.read(document.body, document.url, self.keys)
         except (Refused, FetchFailed) as problem:
             self.source.alarm(f"the shared key set is refused: {problem}")
             return None

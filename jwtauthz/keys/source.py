@@ -98,9 +98,26 @@ class Source:
             return _arrived(keys, kept), replace(memory, headers=_to_keep(kept))
         digest = sha256(answer.body).digest()
         if digest != memory.digest:
-            keys = read(answer.body, memory.url or "", keys)
+            keys = self.read(answer.body, memory.url or "", keys)
         memory = replace(memory, digest=digest, headers=_to_keep(answer.headers))
         return _arrived(keys, answer.headers), memory
+
+    @staticmethod
+    def read(body: bytes, url: str, keys: KeySet) -> KeySet:
+        """Read a document from this URL. Raises FetchFailed if it holds no usable key."""
+        where = redacted(url)
+        try:
+            fetched = KeySet.read(json_object(body), reuse=keys.keys)
+        except ValueError as error:
+            raise FetchFailed(FailureKind.MALFORMED, f"the key set at {where} cannot be used: {error}") from None
+        if not fetched.keys:
+            first = f"; the first one: {fetched.skipped[0].reason}" if fetched.skipped else ""
+            raise FetchFailed(
+                FailureKind.NO_USABLE_KEY,
+                f"the key set at {where} holds no usable key among {len(fetched.skipped)}{first}",
+                skipped=fetched.skipped,
+            )
+        return fetched
 
     def _located(self, plan: Plan, memory: Memory, session: Session) -> Memory:
         """Say where the keys are, asking the issuer where that is due: after failures, and once a day."""
@@ -124,23 +141,6 @@ class Source:
 def _request_headers(plan: Plan, memory: Memory) -> dict[str, str]:
     headers = {ours: memory.headers[theirs] for theirs, ours in _VALIDATORS if theirs in memory.headers}
     return {**headers, "Cache-Control": "no-cache"} if plan.past_caches else headers
-
-
-def read(body: bytes, url: str, keys: KeySet) -> KeySet:
-    """Read a document from this URL. Raises FetchFailed if it holds no usable key."""
-    where = redacted(url)
-    try:
-        fetched = KeySet.read(json_object(body), reuse=keys.keys)
-    except ValueError as error:
-        raise FetchFailed(FailureKind.MALFORMED, f"the key set at {where} cannot be used: {error}") from None
-    if not fetched.keys:
-        first = f"; the first one: {fetched.skipped[0].reason}" if fetched.skipped else ""
-        raise FetchFailed(
-            FailureKind.NO_USABLE_KEY,
-            f"the key set at {where} holds no usable key among {len(fetched.skipped)}{first}",
-            skipped=fetched.skipped,
-        )
-    return fetched
 
 
 def _arrived(keys: KeySet, headers: Mapping[str, str]) -> Arrived:

@@ -10,6 +10,7 @@ import logging
 import os
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakSet
@@ -197,6 +198,9 @@ class Store:
                 call.abandoned = True
                 self._hanging += 1
         if call.abandoned:
+            if isinstance(self._client, UrlClient):
+                with suppress(Exception):
+                    self._client.hang_up()
             raise self._failed(
                 StoreFailure.TIMEOUT, f"{self.where} did not answer within {self.timeout * 1000:.0f} ms"
             )

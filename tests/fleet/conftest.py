@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
+import httpcore  # noqa: F401  # loaded now, and not in a flight whose time was made short
+import httpx  # noqa: F401
 import pytest
 
 from jwtauthz import Issuer, ResourceServer

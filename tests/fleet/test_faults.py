@@ -332,6 +332,16 @@ def test_a_store_that_hangs_is_asked_no_more_than_three_times(redis, join, issue
     assert member.fleet.health()["commands"] <= 4
 
 
+@pytest.mark.parametrize("reply", [dripping, flooding], ids=["byte by byte", "half a gigabyte"])
+def test_a_reply_without_an_end_is_broken_off(join, reply):
+    with speaking(reply) as url:
+        member = join(url)
+        assert member.status() == 200
+        member.settle()
+        time.sleep(0.2)
+        assert not [thread for thread in threading.enumerate() if thread.name == "jwtauthz-store"]
+
+
 @pytest.mark.parametrize("state", ["fresh", "due"])
 def test_a_known_key_waits_for_nothing_while_the_store_hangs(redis, join, issuer, state):
     member = join(redis.url)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -79,9 +81,69 @@ def test_a_client_of_the_application_will_do(redis, join, issuer, decode):
     assert members[0].fleet.health()["store"] == "Redis"
 
 
-def test_a_client_with_limits_of_its_own_cannot_hold_a_flight_up(redis, join, issuer):
-    import time
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return free.getsockname()[1]
 
+
+def test_a_cluster(make_redis, join, issuer, tmp_path):
+    from redis.cluster import RedisCluster
+
+    bus = str(free_port())  # the one by default is the port's number and 10,000, which may be none
+    node = make_redis("--cluster-enabled", "yes", "--cluster-port", bus, "--dir", str(tmp_path))
+    node.command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+    end = time.monotonic() + 10
+    while b"cluster_state:ok" not in str(node.command("CLUSTER", "INFO")).encode():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    members = [
+        join(
+            None,
+            timing=Timing(),
+            fleet=Fleet(RedisCluster(host="127.0.0.1", port=node.port), integrity_key="i" * 40),
+        )
+        for _ in range(3)
+    ]
+    assert [member.status() for member in members] == [200] * 3
+    assert issuer.fetches() == 1
+    issuer.rotate()
+    for member in members:
+        member.clock.advance(2)
+        assert member.status() == 200
+    assert issuer.fetches() == 2
+    assert members[0].fleet.health()["last_error"] is None
+
+
+def test_tls(make_redis, join, issuer, tmp_path):
+    import trustme
+
+    ca = trustme.CA()
+    server = ca.issue_cert("127.0.0.1")
+    (tmp_path / "key.pem").write_bytes(server.private_key_pem.bytes())
+    (tmp_path / "cert.pem").write_bytes(server.cert_chain_pems[0].bytes())
+    ca.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    port = free_port()
+    files = ["--tls-cert-file", tmp_path / "cert.pem", "--tls-key-file", tmp_path / "key.pem"]
+    make_redis(
+        "--tls-port",
+        str(port),
+        *map(str, files),
+        "--tls-ca-cert-file",
+        str(tmp_path / "ca.pem"),
+        "--tls-auth-clients",
+        "no",
+    )
+    url = f"rediss://127.0.0.1:{port}"
+    trusting = [join(url, ssl_ca_certs=str(tmp_path / "ca.pem"), timeout=1.0) for _ in range(2)]
+    assert [member.status() for member in trusting] == [200] * 2
+    assert issuer.fetches() == 1
+    stranger = join(url, timeout=1.0)  # does not trust that certificate, so it is on its own
+    assert stranger.status() == 200
+    assert issuer.fetches() == 2
+    assert stranger.fleet.health()["last_error_kind"] == "connection"
+
+
+def test_a_client_with_limits_of_its_own_cannot_hold_a_flight_up(redis, join, issuer):
     member = join(None, fleet=Fleet(redis.client(), integrity_key="i" * 40))  # which waits for five seconds
     redis.command("CLIENT", "PAUSE", 60_000, "ALL")
     began = time.monotonic()
