@@ -156,19 +156,19 @@ class _Flight:
 
     def _look(self) -> _Found | None:
         """Read the shared document; None if there is none that is newer than ours."""
-        if self.source.seal is None:
+        seal = self.source.seal
+        if seal is None:
             return None
         sealed = self.store.get(self.names.document, MAX_SEALED)
         if sealed != self.sealed:
             self.sealed = sealed
-            self.found = self._read(sealed) if sealed else None
+            self.found = self._read(sealed, seal) if sealed else None
         return self.found
 
-    def _read(self, sealed: bytes) -> _Found | None:
-        assert self.source.seal is not None  # noqa: S101
+    def _read(self, sealed: bytes, seal: Seal) -> _Found | None:
         wall = self.source.wall()
         try:
-            document = self.source.seal.open(sealed, now=wall, max_ahead=MAX_SKEW)
+            document = seal.open(sealed, now=wall, max_ahead=MAX_SKEW)
             # Seconds before this flight began, negative if after: the clock of the flight goes evenly.
             age = max(0.0, wall - document.asked) - self.elapsed
             # Never back in time, by either clock: one of them may have been set.
