@@ -91,11 +91,11 @@ def simulate(policy: type[Policy], scenario: Scenario, processes: int, seed: int
     chance = Random(f"{seed}/{scenario.name}/{policy.name}/{processes}")
     tally = Tally(math.ceil(scenario.end / MINUTE))
     for _ in range(processes):
-        _Process(policy, scenario, tally, chance).run()
+        Process(policy, scenario, tally, chance).run()
     return tally
 
 
-class _Process:
+class Process:
     """One process of the fleet."""
 
     def __init__(self, policy: type[Policy], scenario: Scenario, tally: Tally, chance: Random) -> None:
@@ -120,32 +120,43 @@ class _Process:
         now = self.chance.uniform(0, START)
         before: frozenset[str] = frozenset()
         for phase in self.scenario.phases:
-            self.phase = phase
-            self.published.update(dict.fromkeys(phase.published - before, phase.begin))
-            self.removed.update(dict.fromkeys(before - phase.published, phase.begin))
+            self.enter(phase, before)
             before = phase.published
             self._through(phase, max(now, phase.begin))
-        self._conclude()
+        self.conclude()
+
+    def enter(self, phase: Phase, before: frozenset[str]) -> None:
+        """Begin a phase; `before` are the keys that were published until then."""
+        self.phase = phase
+        self.published.update(dict.fromkeys(phase.published - before, phase.begin))
+        self.removed.update(dict.fromkeys(before - phase.published, phase.begin))
 
     def _through(self, phase: Phase, now: float) -> None:
-        exponential = self.chance.expovariate
         while True:
-            following, chosen = phase.end, None
-            outlooks = [self.policy.outlook(now, stream.kid, up=phase.up) for stream in phase.streams]
-            for stream, outlook in zip(phase.streams, outlooks, strict=True):
-                arrival = max(now, outlook.until) + exponential(stream.rate)
-                if arrival < following:
-                    following, chosen = arrival, stream
-            for stream, outlook in zip(phase.streams, outlooks, strict=True):
-                until = min(outlook.until, following)
-                if until > now:
-                    self._count(stream, outlook, now, until)
+            now, chosen = self.upcoming(phase, now)
             if chosen is None:
                 return
-            now = following
-            self._look(chosen.kid, now)
+            self.look(chosen.kid, now)
 
-    def _look(self, kid: str, now: float) -> None:
+    def upcoming(self, phase: Phase, now: float) -> tuple[float, Stream | None]:
+        """When the next look-up comes that may matter, and of which stream; those before it are counted.
+
+        None of any at the end of the phase.
+        """
+        exponential = self.chance.expovariate
+        following, chosen = phase.end, None
+        outlooks = [self.policy.outlook(now, stream.kid, up=phase.up) for stream in phase.streams]
+        for stream, outlook in zip(phase.streams, outlooks, strict=True):
+            arrival = max(now, outlook.until) + exponential(stream.rate)
+            if arrival < following:
+                following, chosen = arrival, stream
+        for stream, outlook in zip(phase.streams, outlooks, strict=True):
+            until = min(outlook.until, following)
+            if until > now:
+                self._count(stream, outlook, now, until)
+        return following, chosen
+
+    def look(self, kid: str, now: float) -> None:
         asked_for = kid
         if kid.startswith("junk"):
             self.junk += 1
@@ -195,7 +206,7 @@ class _Process:
             count += 1
         return count
 
-    def _conclude(self) -> None:
+    def conclude(self) -> None:
         for kid, asked in self.first_asked.items():
             if self.published[kid] > 0:
                 self.tally.accept.append(self.first_accepted.get(kid, self.scenario.end) - asked)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ._fleet import Scenario
+    from .keyset_fleet import Result as FleetResult
     from .keyset_load import Result
 
 # Colours that stand out on white and on near-black alike, and that differ in lightness, not in hue alone.
@@ -35,6 +36,30 @@ def keyset_load(results: Sequence[Result], scenarios: Sequence[Scenario]) -> lis
         *_save(_overview(rows, scenarios, processes), "keyset-load"),
         *_save(_courses(rows, scenarios, processes), "keyset-outage"),
     ]
+
+
+def keyset_fleet(results: Sequence[FleetResult]) -> list[Path]:
+    """Draw what issuer and store see of a fleet, by its size."""
+    figure, axes = _pyplot().subplots(1, 3, figsize=(10, 4.2), layout="constrained")
+    shown = (
+        ("quiet", "fetches_mean", "A quiet day: fetches a minute"),
+        ("flood", "fetches_mean", "Unknown key IDs: fetches a minute"),
+        ("flood", "commands_mean", "Unknown key IDs: commands a second"),
+    )
+    modes = list(dict.fromkeys(row.mode for row in results))
+    styles = dict(zip(modes, (("#768390", "X"), ("#d29922", "^"), ("#2f81f7", "o")), strict=True))
+    for plot, (scenario, figure_of, title) in zip(axes, shown, strict=True):
+        for mode, (colour, mark) in styles.items():
+            rows = [row for row in results if (row.scenario, row.mode) == (scenario, mode)]
+            values = [getattr(row, figure_of) for row in rows]
+            if any(values):
+                sizes = [row.processes for row in rows]
+                plot.plot(sizes, values, color=colour, marker=mark, label=mode, linewidth=2, zorder=3)
+        plot.set(xscale="log", yscale="log", title=title, xlabel="processes")
+        plot.tick_params(which="minor", length=0)
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3)
+    return _save(figure, "keyset-fleet")
 
 
 def _pyplot() -> Any:

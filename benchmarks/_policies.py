@@ -138,7 +138,7 @@ class Jwtauthz(Policy):
         lacking = max(0.0, 1.0 - schedule.budget(now)) * timing.miss_refill
         allowed = max(schedule.not_before, self._ended + timing.miss_gap, now + lacking)
         until = min(change, allowed)
-        certain = snapshot.asked + timing.miss_refill
+        certain = snapshot.proved + timing.miss_refill
         if schedule.failures or now > certain:
             return Outlook(until, Answer.UNAVAILABLE)
         return Outlook(min(until, certain), Answer.REFUSED)

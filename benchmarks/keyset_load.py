@@ -34,7 +34,7 @@ QUICK_FLEETS = (1, 20)
 GOOD, OLD, JUNK = 1.0, 0.1, 5.0  # requests a second at each process
 
 
-def _phases(*steps: tuple[float, dict[str, Any]]) -> tuple[Phase, ...]:
+def phases(*steps: tuple[float, dict[str, Any]]) -> tuple[Phase, ...]:
     """Phases from (minute of the beginning, what is different from the phase before); the last one only ends."""
     phases: list[Phase] = []
     state: dict[str, Any] = {"published": frozenset("a"), "streams": (Stream("a", GOOD),), "up": True}
@@ -44,7 +44,7 @@ def _phases(*steps: tuple[float, dict[str, Any]]) -> tuple[Phase, ...]:
     return tuple(phases)
 
 
-def _streams(*kids: str, junk: float = 0.0) -> tuple[Stream, ...]:
+def streams(*kids: str, junk: float = 0.0) -> tuple[Stream, ...]:
     """Good traffic for the first key ID, what is left of it for the others, and junk."""
     rates = [GOOD, *[OLD] * len(kids)]
     streams = [Stream(kid, rate) for kid, rate in zip(kids, rates, strict=False)]
@@ -54,40 +54,40 @@ def _streams(*kids: str, junk: float = 0.0) -> tuple[Stream, ...]:
 def scenarios() -> tuple[Scenario, ...]:
     """What happens, always from minute 64 on."""
     a, b = frozenset("a"), frozenset("b")
-    flood = _streams("a", junk=JUNK)
+    flood = streams("a", junk=JUNK)
     return (
-        Scenario("quiet", "nothing happens for three hours", _phases((0, {}), (180, {})), (1200, 10_800)),
+        Scenario("quiet", "nothing happens for three hours", phases((0, {}), (180, {})), (1200, 10_800)),
         Scenario(
             "rotation",
             "a new key is published and signs at once; the old one stays published",
-            _phases((0, {}), (64, {"published": a | b, "streams": _streams("b", "a")}), (94, {})),
+            phases((0, {}), (64, {"published": a | b, "streams": streams("b", "a")}), (94, {})),
             (3840, 5640),
         ),
         Scenario(
             "removal",
             "a key that a tenth of the tokens still name is removed",
-            _phases((0, {"published": a | b, "streams": _streams("a", "b")}), (64, {"published": a}), (94, {})),
+            phases((0, {"published": a | b, "streams": streams("a", "b")}), (64, {"published": a}), (94, {})),
             (3840, 5640),
         ),
         Scenario(
             "outage",
             "the issuer refuses every connection for half an hour",
-            _phases((0, {}), (64, {"up": False}), (94, {"up": True}), (124, {})),
+            phases((0, {}), (64, {"up": False}), (94, {"up": True}), (124, {})),
             (3840, 5640),
         ),
         Scenario(
             "flood",
             "for ten minutes each process is sent five tokens a second with key IDs that nobody knows",
-            _phases((0, {}), (64, {"streams": flood}), (74, {"streams": _streams("a")}), (94, {})),
+            phases((0, {}), (64, {"streams": flood}), (74, {"streams": streams("a")}), (94, {})),
             (3840, 4440),
         ),
         Scenario(
             "flood and outage",
             "the same, while the issuer refuses every connection",
-            _phases(
+            phases(
                 (0, {}),
                 (64, {"streams": flood, "up": False}),
-                (74, {"streams": _streams("a"), "up": True}),
+                (74, {"streams": streams("a"), "up": True}),
                 (94, {}),
             ),
             (3840, 4440),
@@ -95,11 +95,11 @@ def scenarios() -> tuple[Scenario, ...]:
         Scenario(
             "flood and rotation",
             "the same, and in the middle of it a new key is published and signs at once",
-            _phases(
+            phases(
                 (0, {}),
                 (64, {"streams": flood}),
-                (68.75, {"published": a | b, "streams": _streams("b", "a", junk=JUNK)}),
-                (74, {"streams": _streams("b", "a")}),
+                (68.75, {"published": a | b, "streams": streams("b", "a", junk=JUNK)}),
+                (74, {"streams": streams("b", "a")}),
                 (94, {}),
             ),
             (3840, 4440),
@@ -107,12 +107,12 @@ def scenarios() -> tuple[Scenario, ...]:
         Scenario(
             "flood and announced rotation",
             "the same, but the new key is published a minute before it signs",
-            _phases(
+            phases(
                 (0, {}),
                 (64, {"streams": flood}),
                 (67.75, {"published": a | b}),
-                (68.75, {"streams": _streams("b", "a", junk=JUNK)}),
-                (74, {"streams": _streams("b", "a")}),
+                (68.75, {"streams": streams("b", "a", junk=JUNK)}),
+                (74, {"streams": streams("b", "a")}),
                 (94, {}),
             ),
             (3840, 4440),
@@ -257,7 +257,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1, help="another course of chance")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes that simulate")
     parser.add_argument("--write", action="store_true", help="keep results, plots and tables in the repository")
+    parser.add_argument("--fleet", action="store_true", help="fleets that share a store: see keyset_fleet")
     options = parser.parse_args(arguments)
+    if options.fleet:
+        from . import keyset_fleet
+
+        return keyset_fleet.main([each for each in arguments or () if each != "--fleet"])
     begin = time.perf_counter()
     fleets = QUICK_FLEETS if options.quick else FLEETS
     results = list(run_all(fleets, options.seed, jobs=1 if options.quick else options.jobs))

@@ -11,7 +11,18 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PREFIX: Final = "JWTAUTHZ_"
-_KNOWN: Final = ("ALGORITHMS", "AUDIENCE", "ISSUER", "JWKS_URL", "LEEWAY", "PROFILE", "REALM", "SCOPES_FROM")
+_KNOWN: Final = (
+    "ALGORITHMS",
+    "AUDIENCE",
+    "INTEGRITY_KEY",
+    "ISSUER",
+    "JWKS_URL",
+    "LEEWAY",
+    "PROFILE",
+    "REALM",
+    "REDIS_URL",
+    "SCOPES_FROM",
+)
 
 
 def settings_from(environ: Mapping[str, str]) -> dict[str, Any]:
@@ -43,6 +54,12 @@ def settings_from(environ: Mapping[str, str]) -> dict[str, Any]:
         settings["leeway"] = _seconds(values["LEEWAY"])
     if "REALM" in values:
         settings["realm"] = values["REALM"]
+    if "REDIS_URL" in values:
+        from .keys.fleet import Fleet  # who has one process needs none
+
+        settings["fleet"] = Fleet.from_url(values["REDIS_URL"], integrity_key=values.get("INTEGRITY_KEY"))
+    elif "INTEGRITY_KEY" in values:
+        raise ConfigurationError(f"{PREFIX}INTEGRITY_KEY is for a fleet. Set {PREFIX}REDIS_URL as well.")
     return settings
 
 

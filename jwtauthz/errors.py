@@ -5,6 +5,7 @@
     JWTAuthzError
     ├── ConfigurationError (also a ValueError)  a setting that makes no sense; refused when it is built
     ├── KeySetUnavailable                       no usable key set is to be had; told to clients as a 503
+    ├── ReplayStoreUnavailable                  whether something was used before cannot be told; the same
     └── AccessDenied                            a request that is not let in
         ├── InvalidRequest                      400  malformed or repeated credentials
         ├── NoCredentials                       401  nothing that we could check was sent
@@ -45,6 +46,14 @@ class KeySetUnavailable(JWTAuthzError):
 
     `retry_after` is the number of seconds after which asking again may help.
     """
+
+    def __init__(self, message: str, *, retry_after: float = 1.0) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class ReplayStoreUnavailable(JWTAuthzError):
+    """Whether something that is good once was used before cannot be told right now, so it must not pass."""
 
     def __init__(self, message: str, *, retry_after: float = 1.0) -> None:
         super().__init__(message)

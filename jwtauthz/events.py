@@ -1,8 +1,8 @@
 """What happens, as data: each event is a frozen dataclass, given to hooks.
 
 `Allowed` and `Denied` are decisions. The others are about keys: their `source` is the issuer, or the key set's
-URL, without anything secret in it. They hold no token, no key material, and no text that a stranger chose
-beyond the key IDs that the issuer itself published.
+URL, without anything secret in it, and their `store`, likewise, what the processes of a fleet share. They hold no
+token, no key material, and no text that a stranger chose beyond the key IDs that the issuer itself published.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ class KeysFetched:
     """A fetch brought keys, or confirmed those at hand (`confirmed`).
 
     `keys` and `skipped` count the entries that can and cannot be used, `seconds` is how long it took,
-    `fresh_for` how long the keys are fresh from now, `failures` how many fetches had failed before it.
+    `fresh_for` how long the keys are fresh from now, `failures` how many fetches had failed before it. `shared`
+    says that another process of the fleet made the fetch.
     """
 
     source: str
@@ -48,6 +49,7 @@ class KeysFetched:
     seconds: float
     fresh_for: float
     failures: int
+    shared: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +97,42 @@ class KeysStale:
     serving_for: float
 
 
+class StoreFailure(StrEnum):
+    """What was wrong with the store of a fleet: a closed set, so that it can be the label of a metric."""
+
+    CONNECTION = "connection"
+    TIMEOUT = "timeout"
+    REFUSED = "refused"  # it is full, read-only, or does not know us
+    NONSENSE = "nonsense"  # an answer that none of us has written
+    CLIENT = "client"  # something else that an injected client raised
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FleetUnavailable:
+    """The store of a fleet failed too often: this process goes on by itself, at least for `local_for` seconds."""
+
+    store: str
+    kind: StoreFailure
+    reason: str
+    local_for: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FleetAvailable:
+    """The store of a fleet works again."""
+
+    store: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FleetDataRefused:
+    """An alarm: what stands in the store was written by none of us, or long ago. It is not used."""
+
+    source: str
+    store: str
+    reason: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allowed:
     """A request was let in, by this token; None for an anonymous one where that is allowed.
@@ -123,4 +161,5 @@ class Denied:
 
 
 KeyEvent: TypeAlias = KeysFetched | KeysFetchFailed | KeysRotated | KeyDropped | KeysStale
-Event: TypeAlias = "Allowed | Denied | KeyEvent"
+FleetEvent: TypeAlias = FleetUnavailable | FleetAvailable | FleetDataRefused
+Event: TypeAlias = "Allowed | Denied | KeyEvent | FleetEvent"

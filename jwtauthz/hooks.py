@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from .events import Event
+    from .keys.fleet import Fleet
     from .resource_server import ResourceServer
 
     Hook = Callable[[Event], object]
@@ -46,13 +47,15 @@ class Hooks:
     def __bool__(self) -> bool:
         return bool(self._hooks)
 
-    def attach(self, server: ResourceServer) -> None:
+    def attach(self, server: ResourceServer, fleet: Fleet | None = None) -> None:
         """Tell them of the server's keys too, and show the server to those that want to look at it later."""
         for hook in self._hooks:
             if (watch := getattr(hook, "watch", None)) is not None:
                 watch(server)
         for hook in self._hooks:  # one by one: a hook of two servers that share keys is told once
             server.verifier.subscribe(hook)
+            if fleet is not None:
+                fleet.subscribe(hook)
 
     def tell(self, event: Event) -> None:
         """Call each hook with an event."""

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
     from .explain import Explanation
     from .hooks import Hook
+    from .keys.fleet import Fleet
     from .keys.remote import Flight
     from .revocation import Revoked
     from .sources import Source, TokenFunction
@@ -71,6 +72,8 @@ class ResourceServer:
             the answer is 503. A sync one is called in place, on the event loop too: let it look, not wait.
         token_cache: how many verified tokens are remembered; None for none.
         preflight: whether a CORS preflight passes without a token.
+        fleet: what the processes of this API share, so that they ask the issuer for its keys as one; see
+            `jwtauthz.keys.fleet.Fleet`.
         shadow: report what policies would deny, and let it in; tokens are checked all the same. For trying out
             policies on a running API.
         hooks: `(event) -> None`, one or several, told of decisions and of keys; see `jwtauthz.events`.
@@ -94,6 +97,7 @@ class ResourceServer:
         revoked: Revoked | None = None,
         token_cache: int | None = DEFAULT_TOKEN_CACHE,
         preflight: bool = True,
+        fleet: Fleet | None = None,
         shadow: bool = False,
         hooks: Hook | Iterable[Hook] | None = None,
         debug: bool | str = False,
@@ -128,8 +132,10 @@ class ResourceServer:
         self._debug = Debug(debug)
         self._log = DenialLog()
         self._hooks = Hooks(hooks) or None
+        if fleet is not None:
+            _join(fleet, self.verifier.listed)
         if self._hooks:
-            self._hooks.attach(self)
+            self._hooks.attach(self, fleet)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None, **settings: Any) -> ResourceServer:
@@ -137,7 +143,8 @@ class ResourceServer:
 
         `JWTAUTHZ_ISSUER` and `JWTAUTHZ_AUDIENCE` (several separated by spaces) must be there.
         `JWTAUTHZ_ALGORITHMS`, `JWTAUTHZ_SCOPES_FROM` (separated by spaces), `JWTAUTHZ_JWKS_URL`,
-        `JWTAUTHZ_PROFILE`, `JWTAUTHZ_LEEWAY` and `JWTAUTHZ_REALM` may.
+        `JWTAUTHZ_PROFILE`, `JWTAUTHZ_LEEWAY` and `JWTAUTHZ_REALM` may. `JWTAUTHZ_REDIS_URL` and
+        `JWTAUTHZ_INTEGRITY_KEY` make a fleet.
 
         Raises:
             ConfigurationError: a variable is missing, empty, unknown, or makes no sense.
@@ -523,6 +530,15 @@ class ResourceServer:
         return (
             f"<ResourceServer issuers={[issuer.url for issuer in self.issuers]!r}{resolver} realm={self.realm!r}>"
         )
+
+
+def _join(fleet: Fleet, issuers: Iterable[Issuer]) -> None:
+    """Share the keys of all issuers that have keys to fetch."""
+    joins = [join for issuer in issuers if (join := getattr(issuer.key_set, "join", None)) is not None]
+    if not joins:
+        raise ConfigurationError("fleet= shares the fetching of keys, and no issuer here has any to fetch.")
+    for join in joins:
+        join(fleet)
 
 
 def _with_hint(finding: Finding) -> Finding:

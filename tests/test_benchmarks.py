@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import keyset_load
+from benchmarks import keyset_fleet, keyset_load
 from benchmarks._policies import POLICIES, Jwtauthz
 from jwtauthz.keys.timing import Timing
 
@@ -82,3 +82,42 @@ def test_every_benchmark_is_listed_with_what_it_is_for(capsys):
     assert [name for name, _ in listed] == command.names()
     assert all(about for _, about in listed)
     assert command.main(["no_such_benchmark"]) == 2
+
+
+@pytest.fixture(scope="module")
+def fleets():
+    rows = list(keyset_fleet.run_all((20,), seed=1))
+    return {(row.scenario, row.mode): row for row in rows}
+
+
+@pytest.mark.parametrize("scenario", ["deployment", "rotation"])
+def test_a_fleet_that_shares_its_keys_makes_one_fetch(fleets, scenario):
+    row = fleets[scenario, "keys shared"]
+    begin, end = next(each.window for each in keyset_fleet.scenarios() if each.name == scenario)
+    assert row.fetches_mean * (end - begin) / 60 == pytest.approx(1)
+    assert fleets[scenario, "alone"].fetches_peak == 20
+
+
+def test_a_fleet_that_shares_its_keys_makes_one_fetch_per_ttl(fleets):
+    # Each begins at 75 to 85 % of the TTL, and the first of them fetches.
+    assert fleets["quiet", "keys shared"].fetches_mean <= 60 / (TIMING.ttl * TIMING.refresh_from)
+
+
+@pytest.mark.parametrize("mode", ["budget shared", "keys shared"])
+def test_a_flood_costs_a_fleet_one_fetch_each_10_seconds(fleets, mode):
+    assert fleets["flood", mode].fetches_peak <= 2 + 60 / TIMING.fleet_refill
+
+
+@pytest.mark.parametrize("mode", ["alone", "budget shared", "keys shared"])
+def test_good_tokens_of_a_fleet_are_let_in_whatever_happens_but_a_flood_with_a_rotation(fleets, mode):
+    for scenario in ("deployment", "quiet", "flood", "outage"):
+        assert fleets[scenario, mode].turned_away == 0
+    # The budget's time until somebody fetches, and once more until a process may look again.
+    assert fleets["flood and rotation", mode].accept_worst <= max(2 * TIMING.fleet_refill + 5, TIMING.miss_refill)
+
+
+def test_the_simulated_fleet_depends_on_its_seed_alone(capsys):
+    assert command.main(["keyset_load", "--fleet", "--quick", "--jobs", "1"]) == 0
+    first = capsys.readouterr().out.partition("Seed")[0]
+    assert command.main(["keyset_fleet", "--quick", "--jobs", "1"]) == 0
+    assert capsys.readouterr().out.partition("Seed")[0] == first

@@ -36,6 +36,7 @@ def place(issuer, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("JWTAUTHZ_ISSUER", issuer.url)
     monkeypatch.setenv("JWTAUTHZ_AUDIENCE", issuer.audience)
+    monkeypatch.setenv("FLEET_KEY", "i" * 40)
     return tmp_path
 
 

@@ -169,7 +169,7 @@ def test_the_table_of_labels_is_that_of_the_code():
 
 def test_the_table_of_events_is_that_of_the_code():
     told = {names(event)[0]: names(of) for event, of, _ in table("| event | fields | when |")}
-    kinds = [events.Allowed, events.Denied, *get_args(events.KeyEvent)]
+    kinds = [events.Allowed, events.Denied, *get_args(events.KeyEvent), *get_args(events.FleetEvent)]
     assert told == {kind.__name__: [field.name for field in fields(kind)] for kind in kinds}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from typing import Any, get_args
 
@@ -75,14 +76,23 @@ def explain(*, token: str | None, as_json: bool, **options: Any) -> None:
 @_ISSUER
 @_AUDIENCE
 @_ALGORITHM
+@click.option(
+    "--redis", envvar="JWTAUTHZ_REDIS_URL", help="The Redis or Valkey of a fleet, to be checked as well."
+)
 @_JSON
-def doctor(*, issuer: str, audience: tuple[str, ...], algorithms: tuple[str, ...], as_json: bool) -> None:
+def doctor(
+    *, issuer: str, audience: tuple[str, ...], algorithms: tuple[str, ...], redis: str | None, as_json: bool
+) -> None:
     """Check an issuer from here: discovery, keys, clock, and how soon a removed key is refused.
+
+    With --redis also what the processes of a fleet share; their integrity key is read from the variable
+    JWTAUTHZ_INTEGRITY_KEY.
 
     Exit: 0 if all is well, 1 if not.
     """
     command = _load("doctor", "cli")
-    lines = list(command.examine(issuer, audience, algorithms))
+    integrity_key = os.environ.get("JWTAUTHZ_INTEGRITY_KEY") or None
+    lines = list(command.examine(issuer, audience, algorithms, redis, integrity_key))
     if as_json:
         click.echo(json.dumps(command.as_json(lines), indent=2))
     else:

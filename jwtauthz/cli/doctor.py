@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -16,6 +16,8 @@ from jwtauthz.keys.discovery import metadata_urls
 from jwtauthz.keys.timing import Timing
 from jwtauthz.token import json_object
 
+from .lines import Line
+
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping
 
@@ -23,17 +25,13 @@ _MAX_CLOCK_DIFFERENCE = 5.0
 _MAX_DOCUMENT = 256 * 1024
 
 
-@dataclass(frozen=True)
-class Line:
-    """One thing that was looked at: whether it is well, what was found, and what to do if not."""
-
-    ok: bool
-    what: str
-    found: str
-    cure: str | None = None
-
-
-def examine(issuer: str, audience: tuple[str, ...], algorithms: tuple[str, ...]) -> Iterator[Line]:
+def examine(
+    issuer: str,
+    audience: tuple[str, ...],
+    algorithms: tuple[str, ...],
+    redis: str | None = None,
+    integrity_key: str | None = None,
+) -> Iterator[Line]:
     """Look at everything in turn; ends early where the rest depends on what failed."""
     try:
         issuer_url(issuer)
@@ -46,6 +44,10 @@ def examine(issuer: str, audience: tuple[str, ...], algorithms: tuple[str, ...])
         metadata = yield from _metadata(client, issuer)
         if metadata is not None:
             yield from _keys(client, str(metadata["jwks_uri"]), algorithms)
+    if redis is not None:
+        from .store_check import examine_store
+
+        yield from examine_store(redis, integrity_key, issuer)
     timing = Timing()
     yield Line(
         True,

@@ -17,17 +17,28 @@ from jwtauthz.events import FailureKind
 from .fetch import THREAD_NAME, FetchFailed
 from .flight import Flight, Landing
 from .schedule import Schedule
-from .source import Memory, Source
-from .states import NEVER, Arrived, Failed, Plan, Refuse, Snapshot, Unavailable, Use, Verdict, Wait
+from .source import Memory
+from .states import (
+    NEVER,
+    Arrived,
+    Failed,
+    Plan,
+    Refuse,
+    Snapshot,
+    Spared,
+    Unavailable,
+    Use,
+    Verdict,
+    Wait,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .jwk import KeySet
     from .report import Reporter
+    from .source import Later, Origin
     from .timing import Timing
-
-    Later = list[Callable[[], None]]  # what a transition leaves to be done when the lock is free again
 
 Answer: TypeAlias = Use | Refuse | Unavailable | Flight | None
 
@@ -44,12 +55,12 @@ class Driver:
     """Runs the machine of one key set for callers in any thread and on any loop.
 
     `snapshot` is the machine's, published for readers that take no lock; `last_failure` says of the last fetch
-    that failed why it did, and when.
+    that failed why it did, and when. `origin` is asked by each flight anew, and may be replaced.
     """
 
     def __init__(
         self,
-        origin: Source,
+        origin: Origin,
         report: Reporter,
         timing: Timing,
         snapshot: Snapshot,
@@ -60,7 +71,7 @@ class Driver:
         self.timing = timing
         self.snapshot = snapshot
         self.last_failure: Failure | None = None
-        self._origin = origin
+        self.origin = origin
         self._report = report
         self._clock = clock
         self._chance = chance
@@ -99,7 +110,7 @@ class Driver:
         with self._lock:
             self._schedule.purge()
             self.snapshot = self._schedule.snapshot
-            self._memory = self._memory.without_document()
+            self._memory = self._memory.forgotten()
 
     def give_up(self) -> None:
         """Drop the answer that is on its way."""
@@ -158,16 +169,19 @@ class Driver:
                 raise
 
     def _fly(self, plan: Plan, landing: Landing, memory: Memory, keys: KeySet) -> None:
-        result: Arrived | FetchFailed
+        result: Arrived | Spared | FetchFailed
+        later: Later = []
         try:
-            result, memory = self._origin.fetch(plan, memory, keys)
+            result, memory = self.origin.fetch(plan, memory, keys, later)
         except FetchFailed as failure:
             result = failure
         except BaseException as error:  # noqa: BLE001  # a client may raise anything; waiters must be woken
             result = FetchFailed(FailureKind.CLIENT, f"the fetch failed with {type(error).__name__}")
         self._land(plan, landing, result, memory)
+        for act in later:
+            act()
 
-    def _land(self, plan: Plan, landing: Landing, result: Arrived | FetchFailed, memory: Memory) -> None:
+    def _land(self, plan: Plan, landing: Landing, result: Arrived | Spared | FetchFailed, memory: Memory) -> None:
         with self._lock:
             schedule, now = self._schedule, self._clock()
             later = self._expire(now)
@@ -177,16 +191,9 @@ class Driver:
                     later += self._failed(result, now)
             elif schedule.land(plan.number, result, now, self._chance()):
                 self._memory = memory
-                later.append(
-                    partial(
-                        self._report.arrived,
-                        held,
-                        schedule.snapshot,
-                        now=now,
-                        seconds=now - plan.started,
-                        failures=failures,
-                    )
-                )
+                if isinstance(result, Arrived):
+                    arrived = partial(self._report.arrived, held, schedule.snapshot, failures=failures)
+                    later.append(partial(arrived, now=now, seconds=now - plan.started))
             self.snapshot = schedule.snapshot
         landing.announce()
         for act in later:

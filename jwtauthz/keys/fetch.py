@@ -114,9 +114,9 @@ class Fetcher:
         for session in list(self._watched):
             session.hang_up()
 
-    def session(self, *, may_retry: bool) -> Session:
-        """Open the session of one flight; its time runs from now."""
-        session = Session(self, may_retry=may_retry)
+    def session(self, *, may_retry: bool, within: float) -> Session:
+        """Open the session of one flight; its time, in seconds, runs from now."""
+        session = Session(self, may_retry=may_retry, within=within)
         if self.guarded:
             self._watched.add(session)
         return session
@@ -145,10 +145,11 @@ class Fetcher:
 class Session:
     """One flight's requests: one deadline, one retry, and clients that are gone when it ends."""
 
-    def __init__(self, fetcher: Fetcher, *, may_retry: bool) -> None:
+    def __init__(self, fetcher: Fetcher, *, may_retry: bool, within: float) -> None:
         self._fetcher = fetcher
         self._may_retry = may_retry
-        self._deadline = time.monotonic() + fetcher.timing.flight
+        self._within = within
+        self._deadline = time.monotonic() + within
         self._clients: dict[bool, Any] = {}
         self._exits = ExitStack()
         self._lines: list[socket.socket] = []
@@ -282,8 +283,7 @@ class Session:
 
     def _check_time(self, where: str) -> None:
         if self._left() <= 0:
-            limit = self._fetcher.timing.flight
-            raise FetchFailed(FailureKind.TIMEOUT, f"{where} took longer than {limit:g} s altogether")
+            raise FetchFailed(FailureKind.TIMEOUT, f"{where} took longer than {self._within:g} s altogether")
 
 
 def _check_address(host: str, address: tuple[str, int] | None) -> None:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     import httpx
 
+    from .fleet import Fleet
     from .report import Hook
 
 __all__ = ["Flight", "MustWait", "RemoteKeySet", "Start", "Timing"]
@@ -58,6 +59,7 @@ class RemoteKeySet:
         issuer: the issuer identifier, exactly as in its metadata (RFC 8414 section 3.3).
         timing: how long keys are kept, how often they are fetched; see `Timing`.
         client: makes an HTTP client for each fetch, with a CA, a proxy or a client certificate of its own.
+        fleet: what this process shares with others; see `jwtauthz.keys.fleet.Fleet`.
         on_event: gets each event of `jwtauthz.events`; one callable or several. They are called in the fetch's
             thread or in that of a look-up, and must not block.
         start: "lazy" fetches when the first key is needed; "wait" fetches now but goes on without; "fail_fast"
@@ -77,6 +79,7 @@ class RemoteKeySet:
         issuer: str | None = None,
         timing: Timing | None = None,
         client: Callable[[], httpx.Client] | None = None,
+        fleet: Fleet | None = None,
         on_event: Hook | Iterable[Hook] | None = None,
         start: Start = "lazy",
         seed: KeySet | Mapping[str, object] | str | os.PathLike[str] | None = None,
@@ -91,16 +94,20 @@ class RemoteKeySet:
             logger.warning("%s: its keys will be used past their time even where it forbids that", self.source)
         snapshot = EMPTY if seed is None else Snapshot.seed(_seed(seed, self.timing), clock(), self.timing)
         self._clock = clock
-        self._report = Reporter(self.source, _hooks(on_event))
+        self._report = Reporter(self.source, on_event)
         self._fetcher = Fetcher(self.timing, client)
+        self._source = Source(self._fetcher, jwks_url=jwks_url, issuer=issuer)
+        self._fleet: Fleet | None = None
         self._driver = Driver(
-            Source(self._fetcher, jwks_url=jwks_url, issuer=issuer),
+            self._source,
             self._report,
             self.timing,
             snapshot,
             clock=clock,
             chance=random,
         )
+        if fleet is not None:
+            self.join(fleet)
         if start == "fail_fast":
             self.warm_up()
         elif start == "wait":
@@ -118,6 +125,22 @@ class RemoteKeySet:
         loopback, private, link-local and reserved addresses; what a proxy connects to is up to the proxy.
         """
         self._fetcher.guarded, self._fetcher.public_only = True, public_only
+
+    def join(self, fleet: Fleet) -> None:
+        """Share the work with the other processes of a fleet from now on. Raises ConfigurationError."""
+        if self._fleet is fleet:
+            return
+        if isinstance(fleet, type) or not callable(getattr(fleet, "share", None)):
+            raise ConfigurationError(
+                f"fleet={type(fleet).__name__} is no fleet. Write fleet=Fleet.from_url('redis://…'), "
+                "with Fleet from jwtauthz.keys.fleet."
+            )
+        if self._fleet is not None:
+            raise ConfigurationError(
+                f"The keys of {self.source} are shared with another fleet already. Use one Fleet for all."
+            )
+        self._driver.origin = fleet.share(self._source, self.source)
+        self._fleet = fleet
 
     # Looking up
 
@@ -228,7 +251,8 @@ class RemoteKeySet:
 
     def health(self) -> dict[str, object]:
         """Show the state in values that fit JSON, for a status page; seconds, where nothing else is said."""
-        return {"source": self.source, **self._driver.health()}
+        health = {"source": self.source, **self._driver.health()}
+        return health if self._fleet is None else {**health, "fleet": self._fleet.health()}
 
     def _warming_up(self, timeout: float | None) -> Iterator[Flight]:
         """Give what to wait for, one after the other, until there are keys or no time is left."""
@@ -252,7 +276,10 @@ class RemoteKeySet:
         answer, _ = self._driver.ask(Schedule.refresh)
         if isinstance(answer, Flight):
             yield answer
-            if self._driver.snapshot.number >= answer.number:
+            snapshot = self._driver.snapshot
+            if snapshot.number >= answer.number:
+                if snapshot.by_fleet:  # joined one that the fleet has answered; now it is the issuer's turn
+                    yield from self._refreshing()
                 return
         raise self._unavailable(answer.retry_after if isinstance(answer, Unavailable) else 1.0)
 
@@ -288,14 +315,6 @@ def _check_settings(jwks_url: object, issuer: object, client: object, start: obj
         )
     if start not in get_args(Start):
         raise ConfigurationError(f"start={start!r} is unknown. Write 'lazy', 'wait' or 'fail_fast'.")
-
-
-def _hooks(on_event: Hook | Iterable[Hook] | None) -> tuple[Hook, ...]:
-    hooks = () if on_event is None else (on_event,) if callable(on_event) else tuple(on_event)
-    for hook in hooks:
-        if not callable(hook):
-            raise ConfigurationError(f"on_event={hook!r} cannot be called. Write a function of one event.")
-    return hooks
 
 
 def _seed(seed: KeySet | Mapping[str, object] | str | os.PathLike[str], timing: Timing) -> KeySet:

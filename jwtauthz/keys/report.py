@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from jwtauthz.checks import show
+from jwtauthz.errors import ConfigurationError
 from jwtauthz.events import (
     KeyDropped,
     KeyEvent,
@@ -16,32 +17,54 @@ from jwtauthz.events import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
+
+    from jwtauthz.events import FleetEvent
 
     from .fetch import FetchFailed
     from .jwk import KeySet, SkippedKey
     from .states import Snapshot
 
     Hook = Callable[[KeyEvent], object]
+    FleetHook = Callable[[FleetEvent], object]
 
 logger = logging.getLogger("jwtauthz.keys")
 _LOG_EVERY: Final = 60.0  # seconds between two lines about one and the same outage
 
 
-class Reporter:
-    """Reports on one key set. Called outside of any lock; a hook that raises is logged, never fatal."""
+class Teller:
+    """Tells hooks. Called outside of any lock; a hook that raises is logged, never fatal."""
 
-    def __init__(self, source: str, hooks: Sequence[Hook]) -> None:
-        self._source = source
-        self._hooks = tuple(hooks)
-        self._logged = float("-inf")
-        self._stale_told = False
-        self._alarmed: frozenset[SkippedKey] = frozenset()
+    def __init__(self, source: str, hooks: Hook | FleetHook | Iterable[Hook | FleetHook] | None) -> None:
+        self.source = source
+        given = () if hooks is None else (hooks,) if callable(hooks) else tuple(hooks)
+        self._hooks: tuple[Callable[[Any], object], ...] = given
+        for hook in self._hooks:
+            if not callable(hook):
+                raise ConfigurationError(f"on_event={hook!r} cannot be called. Write a function of one event.")
 
-    def subscribe(self, hook: Hook) -> None:
+    def subscribe(self, hook: Hook | FleetHook) -> None:
         """Tell one hook more, unless it is told already."""
         if hook not in self._hooks:
             self._hooks = (*self._hooks, hook)
+
+    def tell(self, event: KeyEvent | FleetEvent) -> None:
+        """Call each hook with an event."""
+        for hook in self._hooks:
+            try:
+                hook(event)
+            except Exception:
+                logger.exception("%s: an on_event hook failed on %s", self.source, type(event).__name__)
+
+
+class Reporter(Teller):
+    """Reports on one key set."""
+
+    def __init__(self, source: str, hooks: Hook | Iterable[Hook] | None) -> None:
+        super().__init__(source, hooks)
+        self._logged = float("-inf")
+        self._stale_told = False
+        self._alarmed: frozenset[SkippedKey] = frozenset()
 
     def arrived(self, old: Snapshot, new: Snapshot, *, now: float, seconds: float, failures: int) -> None:
         """Report a fetch that brought keys, and what changed by it."""
@@ -49,18 +72,19 @@ class Reporter:
         confirmed = new.keys is old.keys
         fresh_for = new.fresh_until - now
         if failures:
-            logger.info("%s: the keys can be fetched again, after %d failures", self._source, failures)
-        logger.debug("%s: %d keys, fresh for %.0f s", self._source, len(new.keys.keys), fresh_for)
+            logger.info("%s: the keys can be fetched again, after %d failures", self.source, failures)
+        logger.debug("%s: %d keys, fresh for %.0f s", self.source, len(new.keys.keys), fresh_for)
         self._logged = float("-inf")
-        self._tell(
+        self.tell(
             KeysFetched(
-                source=self._source,
+                source=self.source,
                 keys=len(new.keys.keys),
                 skipped=len(new.keys.skipped),
                 confirmed=confirmed,
                 seconds=seconds,
                 fresh_for=fresh_for,
                 failures=failures,
+                shared=new.by_fleet,
             )
         )
         if not confirmed:
@@ -71,15 +95,15 @@ class Reporter:
         added = tuple(key.name for key in new.keys if key not in old.keys)
         removed = tuple(key.name for key in old.keys if key not in new.keys)
         if old.keys and (added or removed):
-            logger.info("%s: keys added %s, removed %s", self._source, show(added), show(removed))
-            self._tell(KeysRotated(source=self._source, added=added, removed=removed))
+            logger.info("%s: keys added %s, removed %s", self.source, show(added), show(removed))
+            self.tell(KeysRotated(source=self.source, added=added, removed=removed))
 
     def _alarm(self, skipped: Sequence[SkippedKey]) -> None:
         """Tell of secrets that are published; of each once, as long as it stays there."""
         told, self._alarmed = self._alarmed, frozenset(skip for skip in skipped if skip.alarming)
         for skip in self._alarmed - told:
-            logger.error("%s: key %s dropped: %s", self._source, show(skip.kid, 64), skip.reason)
-            self._tell(KeyDropped(source=self._source, kid=skip.kid, reason=skip.reason))
+            logger.error("%s: key %s dropped: %s", self.source, show(skip.kid, 64), skip.reason)
+            self.tell(KeyDropped(source=self.source, kid=skip.kid, reason=skip.reason))
 
     def failed(self, failure: FetchFailed, held: Snapshot, *, now: float, failures: int, retry_in: float) -> None:
         """Report a fetch that brought nothing, and what it means for the keys at hand."""
@@ -92,10 +116,10 @@ class Reporter:
             how_long = (
                 f"the keys at hand serve for {serving_for:.0f} s" if serving_for > 0 else "no keys are at hand"
             )
-            logger.warning("%s: %s (failure %d; %s)", self._source, reason, failures, how_long)
-        self._tell(
+            logger.warning("%s: %s (failure %d; %s)", self.source, reason, failures, how_long)
+        self.tell(
             KeysFetchFailed(
-                source=self._source,
+                source=self.source,
                 kind=failure.kind,
                 reason=reason,
                 failures=failures,
@@ -105,11 +129,4 @@ class Reporter:
         )
         if held.fresh_until <= now < held.stale_until and not self._stale_told:
             self._stale_told = True
-            self._tell(KeysStale(source=self._source, age=now - held.asked, serving_for=serving_for))
-
-    def _tell(self, event: KeyEvent) -> None:
-        for hook in self._hooks:
-            try:
-                hook(event)
-            except Exception:
-                logger.exception("%s: an on_event hook failed on %s", self._source, type(event).__name__)
+            self.tell(KeysStale(source=self.source, age=now - held.asked, serving_for=serving_for))

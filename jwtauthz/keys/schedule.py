@@ -19,6 +19,7 @@ older answer never replaces a newer one.
 from __future__ import annotations
 
 from collections import OrderedDict, deque
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .states import (
@@ -31,6 +32,7 @@ from .states import (
     Question,
     Refuse,
     Snapshot,
+    Spared,
     State,
     Unavailable,
     Use,
@@ -97,7 +99,7 @@ class Schedule:
         return Use(stale=state is State.STALE)
 
     def _miss(self, now: float, question: Question, waited: int | None) -> Verdict:
-        if question in self._negatives and now - self.snapshot.asked < self.timing.negative_ttl:
+        if question in self._negatives and now - self.snapshot.proved < self.timing.negative_ttl:
             self._negatives.move_to_end(question)
             return Refuse()
         if waited is None:
@@ -107,7 +109,7 @@ class Schedule:
             if self.flight:
                 return Wait(self.flight, self.flight.deadline - now)
         # The attempt that lacked it must have succeeded, and be young; "probably" is not a reason for a 401.
-        if self.failures or now - self.snapshot.asked > self.timing.miss_refill:
+        if self.failures or now - self.snapshot.proved > self.timing.miss_refill:
             # Where a refresh is due, that will bring the answer, and it costs no budget.
             is_fresh = self.snapshot.state(now) is State.FRESH
             return self._unavailable(now, self._miss_at() if is_fresh else NEVER)
@@ -174,7 +176,7 @@ class Schedule:
     def _start(self, now: float, kind: Kind, wanted: Question | None) -> Plan:
         self._numbers += 1
         deadline = now + self.timing.flight
-        self.flight = Plan(self._numbers, kind, now, deadline, wanted, self.failures > 0)
+        self.flight = Plan(self._numbers, kind, now, deadline, wanted, self.failures > 0, self.snapshot.asked)
         return self.flight
 
     # What became of it
@@ -192,7 +194,7 @@ class Schedule:
         self._fail(now, None, chance)
         return flight
 
-    def land(self, number: int, result: Arrived | Failed, now: float, chance: float) -> bool:
+    def land(self, number: int, result: Arrived | Spared | Failed, now: float, chance: float) -> bool:
         """Take in what a flight brought. False, and nothing is changed, if it had been given up."""
         flight = self.flight
         if flight is None or flight.number != number:
@@ -201,6 +203,8 @@ class Schedule:
         self.flight = None
         if isinstance(result, Failed):
             self._fail(now, result.retry_after, chance)
+        elif isinstance(result, Spared):
+            self._spare(flight, result.age, now)
         else:
             self._keep(flight, result, now, chance)
         return True
@@ -222,25 +226,37 @@ class Schedule:
         self.snapshot = self._snapshot(flight, result).spread(self.timing, chance)
         if flight.kind is Kind.MISS and flight.wanted in result.keys.table:
             self._give_back(now)
+        elif flight.kind is Kind.MISS and result.shared:
+            self._cost_nothing()
+
+    def _spare(self, flight: Plan, age: float | None, now: float) -> None:
+        """Go on with the keys at hand: no fetch was made, so nothing has failed either."""
+        self._ended = now
+        vouched = self.snapshot.vouched if age is None else flight.started - age
+        self.snapshot = replace(self.snapshot, number=flight.number, vouched=vouched, by_fleet=True)
+        if flight.kind is Kind.MISS:
+            self._cost_nothing()
+        elif flight.kind is Kind.RECHECK:  # worth another look when the fleet may fetch again
+            self._recheck_at = now - self.timing.recheck_every + self.timing.fleet_refill
 
     def _snapshot(self, flight: Plan, result: Arrived) -> Snapshot:
-        timing, told = self.timing, result.freshness
-        ttl = timing.ttl if told.lifetime is None else told.lifetime
-        stale = timing.stale_if_error
-        if not told.stale_allowed and not timing.unsafe_ignore_no_stale:
-            stale = 0.0
-        elif told.stale_if_error is not None:
-            stale = min(stale, told.stale_if_error)
-        # Counted from when we asked: the answer says what was true then, not when it arrived.
-        fresh_until = flight.started + min(max(ttl, timing.ttl_floor), timing.ttl_ceiling)
+        timing, shared = self.timing, result.shared
+        # Counted from when the issuer was asked: the answer says what was true then, not when it arrived.
+        asked = flight.started - (shared.age if shared else 0.0)
+        fresh_until = asked + timing.lifetime(result.freshness)
         return Snapshot(
             keys=result.keys,
             number=flight.number,
-            asked=flight.started,
-            past_caches=flight.past_caches,
+            asked=asked,
+            past_caches=shared.past_caches if shared else flight.past_caches,
+            by_fleet=shared is not None,
             fresh_until=fresh_until,
-            stale_until=fresh_until + stale,
+            stale_until=fresh_until + timing.stale_for(result.freshness),
         )
+
+    def _cost_nothing(self) -> None:
+        """Give back what a flight without a fetch need not have cost, but not all: Redis is to be spared too."""
+        self._budget_full_at -= max(0.0, self.timing.miss_refill - self.timing.fleet_refill)
 
     def _give_back(self, now: float) -> None:
         recent = sum(now - moment < self.timing.miss_returns_window for moment in self._returns)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from .freshness import Freshness
 from .jwk import KeySet
@@ -39,7 +39,8 @@ class Kind(StrEnum):
 class Plan:
     """A fetch to be made. `number` grows; `wanted` is the question it is to answer, if there is one.
 
-    `after_failure` says that the one before failed, so that nothing it used should be relied on.
+    `after_failure` says that the one before failed, so that nothing it used should be relied on; `held` is when
+    the issuer was asked for the keys at hand, so that no older ones are taken from anybody.
     """
 
     number: int
@@ -48,6 +49,7 @@ class Plan:
     deadline: float
     wanted: Question | None
     after_failure: bool
+    held: float = NEVER
 
     @property
     def past_caches(self) -> bool:
@@ -64,14 +66,18 @@ class Plan:
 class Snapshot:
     """Keys and the times that belong to them; what a look-up reads. Never changed, only replaced.
 
-    `number` is that of the flight that brought or confirmed them, `asked` when it began (they are at least as
-    new as that), `past_caches` whether it went past the caches on its way.
+    `number` is that of the flight that brought or confirmed them, `asked` when the issuer was asked for them
+    (they are at least as new as that), `past_caches` whether that went past the caches on its way. `by_fleet`
+    says that the flight made no fetch of its own; `vouched` when another process of the fleet is said to have
+    found just these keys: enough to refuse a key ID, not to keep them any longer.
     """
 
     keys: KeySet = field(default_factory=lambda: KeySet(()))
     number: int = 0
     asked: float = NEVER
+    vouched: float = NEVER
     past_caches: bool = False
+    by_fleet: bool = False
     refresh_at: float = NEVER
     fresh_until: float = NEVER
     stale_until: float = NEVER
@@ -85,6 +91,11 @@ class Snapshot:
         if now < self.fresh_until:
             return State.DUE
         return State.STALE if now < self.stale_until else State.EXPIRED
+
+    @property
+    def proved(self) -> float:
+        """When it was last known that the issuer has these keys and no others."""
+        return max(self.asked, self.vouched)
 
     @classmethod
     def seed(cls, keys: KeySet, now: float, timing: Timing) -> Snapshot:
@@ -102,12 +113,31 @@ class Snapshot:
 EMPTY: Final = Snapshot()
 
 
+class Shared(NamedTuple):
+    """Keys that another process fetched: how many seconds before this flight, and whether past all caches."""
+
+    age: float
+    past_caches: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """A fetch brought keys, or confirmed those that we had."""
+    """A fetch brought keys, or confirmed those that we had; `shared` if it was one of another process."""
 
     keys: KeySet
     freshness: Freshness = field(default_factory=Freshness)
+    shared: Shared | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Spared:
+    """No fetch was made, because the fleet has spent its budget for unknown key IDs.
+
+    `age` is how many seconds ago, at most, another process is said to have found the keys that we hold; None
+    if nothing is said.
+    """
+
+    age: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

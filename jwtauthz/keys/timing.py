@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
 
 from jwtauthz.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from .freshness import Freshness
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +37,7 @@ class Timing:
         miss_burst: fetches that unknown key IDs may cause at once (a count),
         miss_refill: and the time after which they may cause one more.
         miss_gap: the pause before a fetch for an unknown key ID, after another such fetch or one that failed.
+        fleet_refill: the time between two such fetches of all processes of a fleet, if there is one.
         miss_returns: fetches that found the key they were made for and therefore do not count (a count),
         miss_returns_window: within this time.
         negative_ttl: how long it is remembered that a key ID was looked for in vain,
@@ -60,6 +65,7 @@ class Timing:
     miss_burst: int = 2
     miss_refill: float = 30.0
     miss_gap: float = 2.0
+    fleet_refill: float = 10.0
     miss_returns: int = 2
     miss_returns_window: float = 300.0
     negative_ttl: float = 30.0
@@ -107,6 +113,17 @@ class Timing:
                 "a refusal may rest on no older fetch than miss_refill: write negative_ttl no larger",
             ),
         )
+
+    def lifetime(self, told: Freshness) -> float:
+        """How long keys are fresh that came with these words, in seconds from when they were asked for."""
+        ttl = self.ttl if told.lifetime is None else told.lifetime
+        return min(max(ttl, self.ttl_floor), self.ttl_ceiling)
+
+    def stale_for(self, told: Freshness) -> float:
+        """How long past that they serve while the issuer cannot be reached."""
+        if not told.stale_allowed and not self.unsafe_ignore_no_stale:
+            return 0.0
+        return min(self.stale_if_error, math.inf if told.stale_if_error is None else told.stale_if_error)
 
     @property
     def removed_within(self) -> float:

@@ -69,7 +69,7 @@ FETCHES: Final = Metric(
     "jwtauthz.key_set.fetches",
     Kind.COUNTER,
     "{fetch}",
-    "Fetches of keys: those that brought some, confirmed those at hand, or failed.",
+    "Fetches of keys: those that brought some, confirmed those at hand, came of the fleet (shared), or failed.",
     ("outcome", "failure", "issuer"),
 )
 ROTATIONS: Final = Metric(
@@ -113,7 +113,7 @@ METRICS: Final = (
     BUDGET,
 )
 OUTCOMES: Final = ("allowed", "denied", "shadow_denied")
-FETCH_OUTCOMES: Final = ("fetched", "confirmed", "failed")
+FETCH_OUTCOMES: Final = ("fetched", "confirmed", "shared", "failed")
 STATES: Final = (*map(str, State), "static")
 # From a good token of the cache to the longest wait for keys.
 DURATIONS: Final = (1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 5e-3, 2.5e-2, 0.1, 0.5, 1.0, 5.0)
@@ -154,7 +154,8 @@ class Watched:
         elif isinstance(event, Denied):
             yield from self._denied(event)
         elif isinstance(event, KeysFetched):
-            yield self._fetch(event.source, "confirmed" if event.confirmed else "fetched")
+            outcome = "shared" if event.shared else "confirmed" if event.confirmed else "fetched"
+            yield self._fetch(event.source, outcome)
         elif isinstance(event, KeysFetchFailed):
             yield self._fetch(event.source, "failed", str(event.kind))
         elif isinstance(event, KeysRotated):

@@ -150,7 +150,7 @@ FIRST = Plan(1, Kind.MISS, 0.0, 5.0, None, after_failure=False)
 def fetch(server: Server, memory: Memory | None = None, plan: Plan = FIRST):
     """Fetch once; with a memory, as the flight that follows the one that it came from."""
     source = Source(Fetcher(Timing()), jwks_url=None, issuer=server.url)
-    return source.fetch(plan, memory or Memory(), key_set("one") if memory else EMPTY.keys)
+    return source.fetch(plan, memory or Memory(), key_set("one") if memory else EMPTY.keys, [])
 
 
 @pytest.fixture
@@ -253,5 +253,5 @@ def test_discovery_and_keys_share_one_deadline() -> None:
         source = Source(Fetcher(Timing(connect=0.4, read=0.4, flight=0.5)), jwks_url=None, issuer=url)
         started = time.monotonic()
         with pytest.raises(FetchFailed):
-            source.fetch(FIRST, Memory(), EMPTY.keys)
+            source.fetch(FIRST, Memory(), EMPTY.keys, [])
         assert time.monotonic() - started < 0.75, "F93"

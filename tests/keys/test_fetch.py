@@ -42,7 +42,7 @@ def plan(kind: Kind = Kind.REFRESH, **fields: Any) -> Plan:
 def get(server: Server, kind: Kind = Kind.RECHECK, **options: Any):
     """Fetch the server's keys once; a recheck, because that makes no second attempt."""
     source = Source(Fetcher(SHORT, options.get("client")), jwks_url=f"{server.url}/jwks?code=secret", issuer=None)
-    return source.fetch(plan(kind), options.get("memory", Memory()), options.get("keys", EMPTY.keys))
+    return source.fetch(plan(kind), options.get("memory", Memory()), options.get("keys", EMPTY.keys), [])
 
 
 def write(*pieces: bytes, pause: float = 0.0) -> Callable[[Request], None]:

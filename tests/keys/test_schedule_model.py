@@ -1,4 +1,4 @@
-"""The machine in simulated time, against an issuer that rotates, fails, hangs and answers late.
+"""The machine in simulated time, alone and in a fleet: its issuer rotates, fails, hangs and answers late.
 
 Hypothesis plays strangers, good clients and the issuer in any order it can think of; what must hold whatever
 happens is asserted at each step. The driver's part (`expire` before each call) is played here as well.
@@ -17,7 +17,20 @@ from jwtauthz.keys.freshness import freshness
 from jwtauthz.keys.jwk import KeySet
 from jwtauthz.keys.key import Key
 from jwtauthz.keys.schedule import Schedule
-from jwtauthz.keys.states import EMPTY, Arrived, Failed, Kind, Plan, Refuse, State, Unavailable, Use, Wait
+from jwtauthz.keys.states import (
+    EMPTY,
+    Arrived,
+    Failed,
+    Kind,
+    Plan,
+    Refuse,
+    Shared,
+    Spared,
+    State,
+    Unavailable,
+    Use,
+    Wait,
+)
 from jwtauthz.keys.timing import Timing
 
 from .tools import private_ec
@@ -72,6 +85,7 @@ class Model(RuleBasedStateMachine):
         self.fruitless: list[float] = []  # when miss flights began that did not find what they were made for
         self.accepted = 0  # the number of the newest flight that was taken in
         self.proof = float("-inf")  # when it began
+        self.vouched = float("-inf")  # when the fleet found the same, by its own word
         self.held: frozenset[str] = frozenset()  # what it brought
         self.quiet_until = float("-inf")  # the shortest back-off after the last failure
 
@@ -96,8 +110,7 @@ class Model(RuleBasedStateMachine):
         assert self.machine.land(plan.number, result, self.now, chance) == current, "late answers are dropped"
         if current:
             assert plan.number > self.accepted, "an older answer never replaces a newer one"
-            self.accepted, self.proof, self.held = plan.number, plan.started, document
-            self.quiet_until = float("-inf")
+            self.took(plan, document, plan.started)
         if plan.kind is Kind.MISS and not (current and plan.wanted and plan.wanted[0] in document):
             self.fruitless.append(plan.started)
 
@@ -110,6 +123,42 @@ class Model(RuleBasedStateMachine):
             self.failed()
         if plan.kind is Kind.MISS:
             self.fruitless.append(plan.started)
+
+    @precondition(lambda self: self.in_the_air)
+    @rule(data=st.data(), age=st.sampled_from([0.0, 3.0, 15.0, 250.0]), chance=st.sampled_from([0.0, 0.999]))
+    def the_fleet_has_keys(self, data: st.DataObject, age: float, chance: float) -> None:
+        plan, before = self.thread(data)
+        self.expire()
+        age = min(age, plan.started - plan.held)  # no older ones are taken
+        shared = Shared(age, data.draw(st.booleans()))
+        if self.machine.land(plan.number, Arrived(published(before), shared=shared), self.now, chance):
+            self.took(plan, before, plan.started - age)
+
+    @precondition(lambda self: any(plan.kind in (Kind.MISS, Kind.RECHECK) for plan, _ in self.in_the_air))
+    @rule(data=st.data(), age=st.sampled_from([None, 0.0, 5.0, 15.0]))
+    def the_fleet_spares_the_issuer(self, data: st.DataObject, age: float | None) -> None:
+        number = data.draw(st.integers(0, len(self.in_the_air) - 1))
+        plan = self.in_the_air[number][0]
+        if plan.kind not in (Kind.MISS, Kind.RECHECK):
+            return
+        self.in_the_air.pop(number)
+        self.expire()
+        held = self.machine.snapshot
+        if self.machine.land(plan.number, Spared(age), self.now, 0.5):
+            self.accepted = plan.number
+            self.vouched = self.vouched if age is None else plan.started - age
+        new = self.machine.snapshot
+        assert (new.keys, new.asked, new.refresh_at, new.fresh_until, new.stale_until) == (
+            held.keys,
+            held.asked,
+            held.refresh_at,
+            held.fresh_until,
+            held.stale_until,
+        ), "the word of the fleet makes no key younger"
+
+    def took(self, plan: Plan, document: frozenset[str], asked: float) -> None:
+        self.accepted, self.proof, self.held = plan.number, asked, document
+        self.quiet_until = self.vouched = float("-inf")
 
     def thread(self, data: st.DataObject) -> tuple[Plan, frozenset[str]]:
         return self.in_the_air.pop(data.draw(st.integers(0, len(self.in_the_air) - 1)))
@@ -157,7 +206,9 @@ class Model(RuleBasedStateMachine):
             assert verdict.stale == (state is State.STALE)
         if isinstance(verdict, Refuse):
             assert kid not in self.held
-            assert self.now - self.proof <= 30, "a 401 rests on a successful fetch at most 30 s old"
+            assert self.now - max(self.proof, self.vouched) <= 30, (
+                "a 401 rests on a successful fetch at most 30 s old"
+            )
         if isinstance(verdict, Unavailable):
             assert not (known and state in (State.FRESH, State.DUE, State.STALE)), "keys at hand serve"
             assert 1 <= verdict.retry_after <= TIMING.retry_after_cap
@@ -180,7 +231,7 @@ class Model(RuleBasedStateMachine):
     def the_application_purges(self) -> None:
         self.machine.purge()
         assert self.machine.snapshot is EMPTY
-        self.held, self.proof = frozenset(), float("-inf")
+        self.held, self.proof, self.vouched = frozenset(), float("-inf"), float("-inf")
 
     # The driver
 

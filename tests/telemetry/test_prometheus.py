@@ -17,7 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from jwtauthz import Code, ConfigurationError, Issuer, RemoteKeySet, Request, ResourceServer, any_of, shadow
 from jwtauthz.errors import ANSWERS
-from jwtauthz.events import FailureKind
+from jwtauthz.events import FailureKind, KeysFetched
 from jwtauthz.telemetry import PrometheusHook
 from jwtauthz.telemetry.metrics import FETCH_OUTCOMES, METRICS, OUTCOMES, STATES, Kind
 from jwtauthz.telemetry.prometheus import prometheus_name
@@ -194,6 +194,13 @@ def test_a_key_set_with_a_url_of_its_own_is_counted_under_its_issuer(registry, i
 def test_a_key_set_alone_may_have_the_hook_too(registry, issuer):
     RemoteKeySet(issuer=issuer.url, on_event=PrometheusHook(registry)).warm_up()
     soon(lambda: values(registry, FETCHES), [({"outcome": "fetched", "issuer": issuer.url}, 1)])
+
+
+def test_keys_that_another_process_of_the_fleet_fetched_are_told_apart(registry, issuer):
+    hook = PrometheusHook(registry)
+    counts = {"keys": 1, "skipped": 0, "failures": 0}
+    hook(KeysFetched(source=issuer.url, confirmed=False, seconds=0.1, fresh_for=600.0, shared=True, **counts))
+    assert values(registry, FETCHES) == [({"outcome": "shared", "issuer": issuer.url}, 1)]
 
 
 def test_a_key_set_of_the_application_that_fails_to_say_how_it_is_spoils_no_scrape(registry, caplog):
