@@ -3,6 +3,8 @@
 The doors are modules of their own: `jwtauthz.flask`, `jwtauthz.starlette`, `jwtauthz.fastapi`.
 """
 
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+
 from .claims import Claim
 from .errors import (
     AccessDenied,
@@ -19,9 +21,9 @@ from .errors import (
     ServiceUnavailable,
 )
 from .issuer import Issuer
-from .issuer_resolver import IssuerResolver
 from .keys.jwk import KeySet
 from .keys.remote import RemoteKeySet
+from .organization import organization
 from .policy import (
     Decision,
     Requirement,
@@ -29,17 +31,43 @@ from .policy import (
     any_of,
     authenticated,
     check,
-    claim_equals,
-    claim_includes,
-    organization,
     shadow,
-    step_up,
 )
 from .request import Request
 from .resource_server import ResourceServer
-from .route_table import RouteTable, public
+from .step_up import step_up
 from .token import VerifiedToken
 from .verifier import Verifier
+
+if _TYPE_CHECKING:
+    from .claim_requirements import claim_equals, claim_includes
+    from .issuer_resolver import IssuerResolver
+    from .route_table import RouteTable, public
+
+# What fewer applications use is imported when it is named: it would be a tenth of the time of the whole import.
+# Nothing here may have the name of a module, which the import of that module would put in its place.
+_WHEN_NAMED = {
+    "IssuerResolver": "issuer_resolver",
+    "RouteTable": "route_table",
+    "claim_equals": "claim_requirements",
+    "claim_includes": "claim_requirements",
+    "public": "route_table",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _WHEN_NAMED:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(f".{_WHEN_NAMED[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
 
 __all__ = [
     "AccessDenied",

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from .cures import cure
 from .errors import Code, Finding
-from .near_misses import audience_hint, issuer_hint
 from .token import MAX_KEY_ID
 
 if TYPE_CHECKING:
@@ -190,6 +189,8 @@ def issuer(token: UnverifiedToken, rules: Rules, now: float) -> Finding | None:
 
 def wrong_issuer(token: UnverifiedToken, expected: Sequence[str]) -> Finding:
     """The finding for a token that comes from none of the expected issuers."""
+    from .near_misses import issuer_hint
+
     found = token.claims.get("iss")
     if found is None:
         hint = "Access tokens name their issuer (RFC 9068): ask the issuer for one."
@@ -224,6 +225,8 @@ def audience(token: UnverifiedToken, rules: Rules, now: float) -> Finding | None
             sorted(rules.audiences),
             found,
         )
+    from .near_misses import audience_hint
+
     expected = sorted(rules.audiences)
     if found is None:
         return Finding(

@@ -129,6 +129,9 @@ SCOPE_CODES = frozenset(
 """The findings that are about one scope, which is what they `expected`."""
 
 
+_OF_POLICY = frozenset({Code.CHECK_FAILED, Code.AUTHENTICATION_TOO_WEAK})
+
+
 class Answer(NamedTuple):
     """What the client of a denied request is told: status, RFC 6750 error code, one fixed sentence."""
 
@@ -279,6 +282,11 @@ class AccessDenied(JWTAuthzError):
 
     def __str__(self) -> str:
         return str(self.finding)
+
+    @property
+    def is_of_policy(self) -> bool:
+        """Whether the policy denied, and not a check of the token."""
+        return self.status == 403 or self.finding.code in _OF_POLICY
 
     def explain_with(self, explain: Callable[[AccessDenied], Explanation], *, page: bool | None) -> None:
         """Say how this denial is explained; for whoever raises it.

@@ -76,13 +76,8 @@ def _explanation(
     )
 
 
-def is_of_policy(denied: AccessDenied) -> bool:
-    """Whether the policy denied, and not a check of the token."""
-    return denied.status == 403 or denied.finding.code in {Code.CHECK_FAILED, Code.AUTHENTICATION_TOO_WEAK}
-
-
 def _is_only_tried_out(needed: Requirement, denied: AccessDenied) -> bool:
-    return isinstance(needed, Shadow) and is_of_policy(denied)
+    return isinstance(needed, Shadow) and denied.is_of_policy
 
 
 def _see_to_it(steps: list[Step], denied: AccessDenied) -> None:
@@ -144,7 +139,7 @@ def _policy_step(
 ) -> Step:
     if denied is None:
         return Step("policy", _POLICY, "passed", verified=True)
-    if is_of_policy(denied):
+    if denied.is_of_policy:
         return Step("policy", _POLICY, "failed", verified=True, finding=denied.finding)
     scopes = needed.without_functions()
     if token is None or scopes is None:

@@ -17,14 +17,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .claim_requirements import claim_equals, claim_includes
 from .claims import claim_name, scope_name
 from .decision import Decision, Requirement
 from .errors import ConfigurationError
-from .organization import organization
 from .requirements import AllOf, AnyOf, Authenticated, Check, Shadow, scope_requirement
 from .signatures import takes
-from .step_up import step_up
 from .templates import fields_of
 
 if TYPE_CHECKING:
@@ -40,12 +37,8 @@ __all__ = [
     "any_of",
     "authenticated",
     "check",
-    "claim_equals",
-    "claim_includes",
-    "organization",
     "requirement",
     "shadow",
-    "step_up",
 ]
 
 

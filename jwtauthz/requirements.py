@@ -12,9 +12,7 @@ from .claims import Claim, is_scope
 from .cures import cure
 from .decision import ALLOWED, Decision, Description, Requirement, unique
 from .errors import Code, ConfigurationError, Finding
-from .missing_scope import missing_scope
 from .signatures import is_async
-from .step_up import step_up
 from .templates import fields_of, fill_in, plain
 
 if TYPE_CHECKING:
@@ -43,7 +41,7 @@ class Scope(Requirement):
         """Whether the claim grants the scope, exactly (RFC 6749 section 3.3)."""
         if self.name in self._granted(token):
             return ALLOWED
-        return Decision(allowed=False, findings=(missing_scope(token, self.name, self.claim),), scope=(self.name,))
+        return Decision(allowed=False, findings=(_missing(token, self.name, self.claim),), scope=(self.name,))
 
     def _granted(self, token: VerifiedToken) -> frozenset[str]:
         return token.granted(self.claim)
@@ -64,6 +62,12 @@ class Scope(Requirement):
     def held(self, token: VerifiedToken, request: Request) -> tuple[str, ...]:  # noqa: ARG002
         """The one scope."""
         return (self.name,) if self.name in self._granted(token) else ()
+
+
+def _missing(token: VerifiedToken, scope: str, claim: ClaimName | None) -> Finding:
+    from .missing_scope import missing_scope  # what looks for the reason is imported with the first denial
+
+    return missing_scope(token, scope, claim)
 
 
 class _OnceScope(Scope):
@@ -204,7 +208,7 @@ class AllOf(_Several):
         """As `_denied`, of scopes alone: the ones to ask for are all of them."""
         parts = [part for part in self.requirements if isinstance(part, Scope)]
         missing = (part for part in parts if part.name not in token.granted(part.claim))
-        findings = tuple(missing_scope(token, part.name, part.claim) for part in missing)
+        findings = tuple(_missing(token, part.name, part.claim) for part in missing)
         return Decision(allowed=False, findings=findings, scope=unique(part.name for part in parts))
 
     def _denied(self, decisions: list[Decision], token: VerifiedToken, request: Request) -> Decision:
@@ -372,6 +376,8 @@ class Check(Requirement):
         max_age = decision.max_age
         if not isinstance(acr_values, (tuple, list)):
             acr_values = ()
+        from .step_up import step_up
+
         try:
             step_up(*acr_values, max_age=max_age)
         except (ConfigurationError, TypeError):

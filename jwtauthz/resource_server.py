@@ -25,18 +25,15 @@ from .denial_log import DenialLog
 from .environment import settings_from
 from .errors import AccessDenied, Code, ConfigurationError, Finding, KeySetUnavailable, denial_class
 from .events import Allowed, Denied
-from .explainer import explanation, is_of_policy
 from .health import key_set_health
 from .hierarchy import Hierarchy
 from .hooks import Hooks
 from .issuer import MAX_LEEWAY, Issuer, audiences, several
-from .issuer_resolver import IssuerResolver
 from .keys.remote import MustWait
 from .policy import Decision, Requirement, Shadow, requirement
 from .request import Request, bearer_token
 from .revocation import Revocation
 from .token import VerifiedToken
-from .typed_claims import typed
 from .verifier import Verifier, keys_unavailable
 
 if TYPE_CHECKING:
@@ -46,6 +43,7 @@ if TYPE_CHECKING:
 
     from .explain import Explanation
     from .hooks import Hook
+    from .issuer_resolver import IssuerResolver
     from .keys.fleet import Fleet
     from .keys.remote import Flight
     from .revocation import Revoked
@@ -282,7 +280,7 @@ class ResourceServer:
         asked, needed, now = _asked(request), self._tried_out(_requirement(needs, claim, claims)), self._clock()
         outcome = self._authorize(asked, needed, optional=False, now=now, enforce=True)
         denied = outcome if isinstance(outcome, AccessDenied) else None
-        return explanation(self.verifier, self.credentials, asked, needed, denied, now=now)
+        return _explanation(self.verifier, self.credentials, asked, needed, denied, now=now)
 
     async def aexplain(
         self, request: Request | str | None, *needs: object, claim: object = None, claims: type | None = None
@@ -291,7 +289,7 @@ class ResourceServer:
         asked, needed, now = _asked(request), self._tried_out(_requirement(needs, claim, claims)), self._clock()
         outcome = await self._aauthorize(asked, needed, optional=False, now=now, enforce=True)
         denied = outcome if isinstance(outcome, AccessDenied) else None
-        return explanation(self.verifier, self.credentials, asked, needed, denied, now=now)
+        return _explanation(self.verifier, self.credentials, asked, needed, denied, now=now)
 
     def _tried_out(self, needed: Requirement) -> Requirement:
         return Shadow(needed) if self._shadow and not isinstance(needed, Shadow) else needed
@@ -365,7 +363,7 @@ class ResourceServer:
         denied = self._denial(needed, decision.findings, decision)
         denied.token = token
         tried_out = self._shadow or isinstance(needed, Shadow)
-        if enforce or not tried_out or not is_of_policy(denied):
+        if enforce or not tried_out or not denied.is_of_policy:
             return denied
         self._tell(denied, request, needed, now, enforced=False)
         return token
@@ -428,7 +426,7 @@ class ResourceServer:
     ) -> None:
         """Give the denial its explanation, the log its record, and the hooks their event."""
         denied.explain_with(
-            partial(explanation, self.verifier, self.credentials, request, needed, now=now),
+            partial(_explanation, self.verifier, self.credentials, request, needed, now=now),
             page=wants_page(request) if self._debug.may_show(request) else None,
         )
         self._log.tell(denied, now, enforced=enforced)
@@ -541,6 +539,13 @@ def _join(fleet: Fleet, issuers: Iterable[Issuer]) -> None:
         join(fleet)
 
 
+def _explanation(*decided: Any, now: float) -> Explanation:
+    """The explanation of a decision; what makes it is imported when the first one is asked for."""
+    from .explainer import explanation
+
+    return explanation(*decided, now=now)
+
+
 def _with_hint(finding: Finding) -> Finding:
     """A finding with the general cure, where it has none of its own."""
     if finding.hint or finding.code is Code.REFUSED_BY_CHECK:  # where the application may have said it all
@@ -555,6 +560,8 @@ def _asked(request: Request | str | None) -> Request:
 
 def _requirement(needs: tuple[object, ...], claim: object, claims: object = None) -> Requirement:
     if claims is not None:
+        from .typed_claims import typed
+
         return typed(_requirement(needs, claim), claims)
     if len(needs) == 1 and claim is None and isinstance(needs[0], Requirement):
         return needs[0]
@@ -570,22 +577,30 @@ def _remembered_requirement(needs: tuple[object, ...], claim: object) -> Require
 
 
 def _issuers(given: object) -> tuple[list[Issuer], IssuerResolver | None]:
-    values = [given] if isinstance(given, (Issuer, IssuerResolver)) else several(given)
+    values: list[Any] = [given] if isinstance(given, Issuer) or _is_resolver(given) else several(given)
     if not values:
         raise ConfigurationError(
             f"issuer={given!r} names no issuer. Write issuer='https://tenant.eu.auth0.com/', an Issuer(...), "
             "or a list of them."
         )
-    resolvers = [value for value in values if isinstance(value, IssuerResolver)]
+    resolvers = [value for value in values if _is_resolver(value)]
     if len(resolvers) > 1:
         raise ConfigurationError(
             "There are two resolvers. Write one IssuerResolver(allow=[...]) with all patterns."
         )
-    issuers = [value for value in values if not isinstance(value, IssuerResolver)]
+    issuers = [value for value in values if not _is_resolver(value)]
     return (
         [value if isinstance(value, Issuer) else Issuer(value) for value in issuers],
         resolvers[0] if resolvers else None,
     )
+
+
+def _is_resolver(value: object) -> bool:
+    if isinstance(value, (str, Issuer)):
+        return False
+    from .issuer_resolver import IssuerResolver
+
+    return isinstance(value, IssuerResolver)
 
 
 def _leeway(leeway: object) -> float:

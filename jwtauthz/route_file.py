@@ -7,19 +7,12 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .claim_requirements import claim_equals, claim_includes
 from .errors import ConfigurationError
-from .policy import (
-    all_of,
-    any_of,
-    authenticated,
-    claim_equals,
-    claim_includes,
-    organization,
-    requirement,
-    shadow,
-    step_up,
-)
+from .organization import organization
+from .policy import all_of, any_of, authenticated, requirement, shadow
 from .route_rules import public, rule_of
+from .step_up import step_up
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -14,7 +14,6 @@ from math import isinf
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
 from .claims import read_scopes
-from .claims_model import claims_model
 from .errors import Code, Finding
 
 if TYPE_CHECKING:
@@ -381,6 +380,8 @@ class VerifiedToken:
                 denial.
             ConfigurationError: claims can't be read into such a thing.
         """
+        from .claims_model import claims_model  # few routes ask for a class, and all would import what reads them
+
         value: _Model = claims_model(model).take(self._claims, self._made_so_far())
         return value
 

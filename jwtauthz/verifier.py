@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from .checks import HEADER_CHECKS, claim_checks, first_finding, repeats_claims, show, wrong_issuer
 from .cures import cure
 from .errors import Code, ConfigurationError, Finding, KeySetUnavailable
-from .explain import Step, steps_of
-from .issuer_pool import IssuerPool
 from .keys.jwk import KeyUnknown
 from .plain_claims import plain_claims
 from .token import VerifiedToken, parse
@@ -24,8 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from .checks import Check, Rules
+    from .explain import Step
     from .hierarchy import Hierarchy
     from .issuer import Issuer
+    from .issuer_pool import IssuerPool
     from .issuer_resolver import IssuerResolver
     from .keys.jwk import Found, Key
     from .keys.remote import Flight
@@ -114,6 +114,8 @@ class Verifier:
                 self._by_iss.setdefault(alias, trusted)
         self._pool: IssuerPool[_Trusted] | None = None
         if resolver is not None:
+            from .issuer_pool import IssuerPool
+
             self._pool = IssuerPool(
                 resolver, lambda issuer: _trusted(issuer, issuer.rules(audience=audience, leeway=leeway))
             )
@@ -281,6 +283,8 @@ class Verifier:
 
         A token of an issuer that is not accepted is held against the only one that is, if there is only one.
         """
+        from .explain import Step, steps_of
+
         token = parse(text, {})
         if isinstance(token, Finding):
             token = self._with_cure(token, text)
@@ -306,6 +310,8 @@ class Verifier:
 
     def _key_step(self, token: UnverifiedToken, trusted: _Trusted, *, known: bool) -> tuple[Step, Step]:
         """Whether the issuer lists a key for the token, and whether the signature holds under it."""
+        from .explain import Step
+
         kid = show(token.header.key_id, 100)
         reached = known and first_finding(HEADER_CHECKS, token, trusted.rules, 0.0) is None
         signature = Step("signature", _SIGNATURE, "not reached")

@@ -10,8 +10,6 @@ from __future__ import annotations
 import logging
 import os
 import random
-import socket
-import ssl
 import threading
 import time
 import zlib
@@ -26,6 +24,8 @@ from .freshness import retry_after
 from .urls import is_loopback, redacted
 
 if TYPE_CHECKING:
+    import socket
+    import ssl
     from collections.abc import Callable, Mapping
     from types import TracebackType
     from typing import Self
@@ -40,6 +40,7 @@ MAX_BODY: Final = 256 * 1024
 _RETRIED_STATUS: Final = frozenset({408, *range(500, 600)})
 # By name: an injected client may be of httpx or of a successor that has its own classes of these names.
 _RETRIED_ERRORS: Final = frozenset({"ConnectError", "ConnectTimeout", "ReadError", "RemoteProtocolError"})
+_BOTH_WAYS: Final = 2  # socket.SHUT_RDWR; socket and ssl are imported with the HTTP client, at the first fetch
 THREAD_NAME: Final = "jwtauthz-keys"
 _VALIDATORS: Final = frozenset({"If-None-Match", "If-Modified-Since"})
 _RETRY_PAUSE: Final = (0.2, 0.4)
@@ -171,7 +172,7 @@ class Session:
         self._deadline = 0.0
         for line in list(self._lines):
             with suppress(OSError):
-                line.shutdown(socket.SHUT_RDWR)
+                line.shutdown(_BOTH_WAYS)
 
     def connected(self, host: str, stream: Any, *, direct: bool) -> None:
         """Look at a guarded connection before a byte is sent.
@@ -317,6 +318,9 @@ class _Retriable(Exception):
 
 def _from_exception(error: BaseException, where: str) -> FetchFailed:
     """Say what happened in words that are known to hold no secret: a system's own, or a class name."""
+    import socket
+    import ssl
+
     name, link = type(error).__name__, error
     if isinstance(error, zlib.error):
         return FetchFailed(FailureKind.MALFORMED, f"{where} sent a gzip body that is not whole")
