@@ -13,10 +13,12 @@ import pytest
 
 import jwtauthz
 import jwtauthz.compat
+import jwtauthz.credentials
 import jwtauthz.events
 import jwtauthz.fastapi
 import jwtauthz.flask
 import jwtauthz.starlette
+import jwtauthz.telemetry
 import jwtauthz.testing
 from docs_blocks import DOCS, PAGES
 from jwtauthz.keys.timing import Timing
@@ -25,12 +27,15 @@ ROOT = Path(__file__).parent.parent
 MOVING = [page for page in PAGES if page.startswith("moving/")]
 OURS: dict[str, Any] = {
     **vars(jwtauthz.events),
+    **{name: getattr(jwtauthz.credentials, name) for name in ("cookie", "form", "header", "query", "subprotocol")},
+    **{name: getattr(jwtauthz.telemetry, name) for name in jwtauthz.telemetry.__all__},
     **{name: getattr(jwtauthz.testing, name) for name in jwtauthz.testing.__all__},
     **{name: getattr(jwtauthz.starlette, name) for name in jwtauthz.starlette.__all__},
     **{name: getattr(jwtauthz.flask, name) for name in jwtauthz.flask.__all__},
     **{name: getattr(jwtauthz, name) for name in jwtauthz.__all__},
     "jwt_authz": jwtauthz.compat.jwt_authz,
     "Timing": Timing,
+    "Login": jwtauthz.fastapi.Login,
     "authz": jwtauthz.fastapi.JWTAuthz(jwtauthz.ResourceServer("https://issuer.test/", "https://api.example.com")),
 }
 
@@ -145,3 +150,35 @@ def test_a_row_of_what_others_have_names_its_tests(cells):
 def test_the_table_of_what_others_have_is_whole():
     assert len(PARITY) > 60
     assert all(len(cells) == 3 for _, cells in PARITY)
+
+
+def test_a_route_may_be_for_the_tokens_of_one_issuer():
+    from jwtauthz.testing import FakeIssuer
+
+    def is_staff(token, request):
+        return token.issuer == staff.url
+
+    with FakeIssuer() as staff, FakeIssuer() as customers:
+        server = staff.server(issuer=[staff.as_issuer(), customers.as_issuer()])
+        assert server.authorize(f"Bearer {staff.token()}", is_staff).issuer == staff.url
+        with pytest.raises(jwtauthz.AccessDenied, match="refused_by_check"):
+            server.authorize(f"Bearer {customers.token()}", is_staff)
+
+
+@pytest.mark.parametrize(("scope", "status"), [("read:users", 403), ("read:users admin", 200)])
+def test_in_flask_a_rule_may_stand_on_a_function_that_a_view_calls(issuer, scope, status):
+    from flask import Flask
+
+    app = Flask("below")
+    jwtauthz.flask.JWTAuthz(issuer.server()).init_app(app)
+
+    @jwtauthz.flask.requires("admin")
+    def remove():
+        return "gone"
+
+    @app.get("/")
+    @jwtauthz.flask.requires("read:users")
+    def view():
+        return remove()
+
+    assert app.test_client().get("/", headers=issuer.headers(scope=scope)).status_code == status

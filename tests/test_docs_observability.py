@@ -9,14 +9,18 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
+import prometheus_client
 import pytest
 from fastapi import FastAPI
+from flask import Flask
 from starlette.testclient import TestClient
+from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 import jwtauthz.fastapi
 from jwtauthz import AccessDenied, Code, ResourceServer, events
 from jwtauthz.errors import ANSWERS
 from jwtauthz.events import FailureKind
+from jwtauthz.telemetry import PrometheusHook
 from jwtauthz.telemetry.metrics import FETCH_OUTCOMES, METRICS, OUTCOMES, STATES
 from jwtauthz.telemetry.otel import ATTRIBUTES
 from jwtauthz.telemetry.prometheus import prometheus_name
@@ -193,3 +197,21 @@ def test_alerts_ask_for_what_there_is():
 def test_links_lead_somewhere():
     for target in re.findall(r"\]\(([^)#]+)", TEXT):
         assert (DOCS / target).exists(), target
+
+
+@pytest.mark.parametrize("framework", ["Flask", "Starlette, FastAPI"])
+def test_metrics_are_served_as_the_table_says(framework, issuer):
+    registry = prometheus_client.CollectorRegistry()
+    server = issuer.server(hooks=[PrometheusHook(registry)])
+    [[_, how]] = [row for row in table("| where | how `/metrics` is served |") if row[0] == framework]
+    app = Flask("docs") if framework == "Flask" else FastAPI()
+    names = {
+        "app": app,
+        "DispatcherMiddleware": DispatcherMiddleware,
+        "make_wsgi_app": lambda: prometheus_client.make_wsgi_app(registry),
+        "make_asgi_app": lambda: prometheus_client.make_asgi_app(registry),
+    }
+    exec(re.findall(r"`([^`]+)`", how)[0], names)
+    deny(server, None)
+    client = app.test_client() if isinstance(app, Flask) else TestClient(app)
+    assert 'finding="no_credentials"' in client.get("/metrics").text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -77,3 +78,15 @@ def test_the_commands_have_these_options():
     said = CliRunner().invoke(cli, ["routes", "--help"]).output
     for line in re.findall(r"^\$ jwtauthz routes .*$", TEXT, re.MULTILINE):
         assert set(re.findall(r"--\w+", line)) <= set(re.findall(r"--\w+", said))
+
+
+def test_the_routes_of_the_last_app_are_listed_as_they_stand_there(tmp_path, monkeypatch):
+    [text] = re.findall(r'```python title="api.py"\n(.*?)```', TEXT, re.DOTALL)
+    (tmp_path / "api.py").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "api", raising=False)
+    said = CliRunner().invoke(cli, ["routes", "api:app"], catch_exceptions=False).output
+    [shown] = re.findall(r"```text\n(.*?)```", TEXT, re.DOTALL)
+    assert [line.rstrip() for line in said.splitlines()] == shown.splitlines()
+    monkeypatch.delitem(sys.modules, "api")

@@ -38,6 +38,8 @@ from why.vectors import VECTORS, keys, mint, signed
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from jwtauthz.testing import FakeIssuer
+
 PATH = DOCS / "why-was-i-denied.md"
 TENANT, AUDIENCE = "https://tenant.eu.auth0.com/", "https://api.example.com"
 NOW = 1_800_000_000
@@ -249,22 +251,25 @@ def test_a_section_says_what_happened_and_what_to_do(code):
 # ── the cures that the page shows work ──
 
 
-def cured(code: Code) -> dict[str, Any]:
-    """What the first block of a section defines."""
-    return run(re.findall(r"```python\n(.*?)```", sections()[code], re.DOTALL)[0])
+def cured(code: Code, issuer: FakeIssuer) -> list[dict[str, Any]]:
+    """What each block of a section defines."""
+    return [run(block, issuer.url) for block in re.findall(r"```python\n(.*?)```", sections()[code], re.DOTALL)]
 
 
 def test_reading_the_other_claim_lets_in(issuer):
     from flask import Flask
+    from starlette.testclient import TestClient
 
     from jwtauthz.flask import JWTAuthz
 
-    view = cured(Code.SCOPE_IN_OTHER_CLAIM)["users"]
+    in_fastapi, in_flask, everywhere = cured(Code.SCOPE_IN_OTHER_CLAIM, issuer)
+    headers = issuer.headers(permissions=["read:users"])
+    assert TestClient(in_fastapi["app"]).get("/users", headers=headers).status_code == 200
     app = Flask("docs")
     JWTAuthz(ResourceServer(issuer.url, issuer.audience)).init_app(app)
-    app.get("/users")(view)
-    headers = {"Authorization": "Bearer " + issuer.token(permissions=["read:users"])}
+    app.get("/users")(in_flask["users"])
     assert app.test_client().get("/users", headers=headers).status_code == 200
+    assert everywhere["server"].authorize(headers["Authorization"], "read:users").subject == "user-1"
 
 
 def test_no_line_names_what_only_the_test_knows():
