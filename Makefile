@@ -8,6 +8,9 @@
 #   make docs        run every block of the documentation, and compare its tables with the code
 #   make bench       all benchmarks; one of them: make bench ARGS="verify --quick". What needs wrk or Node is skipped
 #                    where they are not installed: apt-get install wrk nodejs npm
+#   make nox         the tests with other Pythons and other versions: make nox ARGS="-s lowest"; see noxfile.py
+#   make fuzz        hostile tokens, key sets and headers, ten minutes in all; longer: make fuzz MINUTES=60
+#   make mutate      mistakes that no test would notice, in the files that decide; of one: make mutate ARGS=checks
 #   make clean       forget the virtual environment
 #
 # Another Python: make test PYTHON=python3.13
@@ -15,6 +18,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 ARGS ?=
+MINUTES ?= 10
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
@@ -24,7 +28,7 @@ VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2
 MADE := $(VENV)/.made-$(VERSION)
 
 .DELETE_ON_ERROR:
-.PHONY: demo test lint typecheck docs bench clean
+.PHONY: demo test lint typecheck docs bench nox fuzz mutate clean
 
 demo: $(VENV)/.demo
 	$(BIN)/jwtauthz demo $(ARGS)
@@ -44,6 +48,15 @@ docs: $(VENV)/.test
 
 bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks $(or $(ARGS),all)
+
+nox: $(VENV)/.nox
+	$(BIN)/nox $(ARGS)
+
+fuzz: $(VENV)/.fuzz
+	$(BIN)/python -m tests.fuzz --minutes $(MINUTES) $(ARGS)
+
+mutate: $(VENV)/.test
+	$(BIN)/python -m tests.mutation $(ARGS)
 
 clean:
 	rm -rf $(VENV)
@@ -66,6 +79,15 @@ $(VENV)/.lint: $(MADE) pyproject.toml
 $(VENV)/.bench: $(MADE) pyproject.toml
 	@echo "Installing jwtauthz and what its benchmarks need into $(VENV) ..."
 	@$(PIP) install --editable . --group bench
+	@touch $@
+
+$(VENV)/.nox: $(MADE) pyproject.toml
+	@$(PIP) install --group nox
+	@touch $@
+
+$(VENV)/.fuzz: $(MADE) pyproject.toml
+	@echo "Installing jwtauthz and what fuzzes it into $(VENV) ..."
+	@$(PIP) install --editable . --group fuzz
 	@touch $@
 
 $(MADE):

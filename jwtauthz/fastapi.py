@@ -28,13 +28,18 @@ from copy import deepcopy
 from inspect import Parameter, Signature
 from typing import Any, Final, ForwardRef
 
-from fastapi import FastAPI, HTTPException, Response, Security, WebSocket, WebSocketException, routing
-from fastapi.dependencies.models import Dependant
-from fastapi.openapi.models import APIKey, HTTPBearer, OpenIdConnect
-from fastapi.security import SecurityScopes
-from fastapi.security.base import SecurityBase
-from starlette.requests import HTTPConnection
-from starlette.websockets import WebSocketState
+try:
+    from fastapi import FastAPI, HTTPException, Response, Security, WebSocket, WebSocketException, routing
+    from fastapi.dependencies.models import Dependant
+    from fastapi.openapi.models import APIKey, HTTPBearer, OpenIdConnect
+    from fastapi.security import SecurityScopes
+    from fastapi.security.base import SecurityBase
+    from starlette.requests import HTTPConnection
+    from starlette.websockets import WebSocketState
+except ModuleNotFoundError as missing:
+    from .extras import not_installed
+
+    raise not_installed(missing, "fastapi") from missing
 
 from .asgi import Exchanges, place
 from .claims import scope_name

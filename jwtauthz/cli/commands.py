@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Any, get_args
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 from rich.console import Console
 
 from .apps import Framework
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _ISSUER = click.option("--issuer", required=True, help="The issuer, exactly as `iss` in the token says it.")
 _AUDIENCE = click.option("--audience", required=True, multiple=True, help="What the API is called at the issuer.")
@@ -36,7 +40,11 @@ def cli() -> None:
 @click.option("--serve", is_flag=True, help="Keep issuer and API up, and print curl lines to try.")
 def demo(framework: Framework, *, serve: bool) -> None:
     """Start an issuer and a protected API on loopback, send requests, and show what is answered and why."""
-    sys.exit(_load("demo", "demo").run(framework, _console(), serve=serve))
+    with _extra("demo"):
+        from . import demo as command
+
+        status = command.run(framework, _console(), serve=serve)
+    sys.exit(status)
 
 
 @cli.command()
@@ -57,7 +65,8 @@ def explain(*, token: str | None, as_json: bool, **options: Any) -> None:
     TOKEN is - for standard input; without it, the variable JWTAUTHZ_TOKEN is read.
     Exit: 0 granted, 1 denied, 2 cannot tell.
     """
-    command = _load("explain", "cli")
+    with _extra("cli"):
+        from . import explain as command
     authorization = command.read_token(token)
     if options["offline"] and options["jwks_url"]:
         raise click.UsageError("--offline fetches nothing, and --jwks-url asks for a fetch. Leave one out.")
@@ -81,7 +90,8 @@ def doctor(*, issuer: str, audience: tuple[str, ...], algorithms: tuple[str, ...
 
     Exit: 0 if all is well, 1 if not.
     """
-    command = _load("doctor", "cli")
+    with _extra("cli"):
+        from . import doctor as command
     lines = list(command.examine(issuer, audience, algorithms))
     if as_json:
         click.echo(json.dumps(command.as_json(lines), indent=2))
@@ -95,15 +105,14 @@ def doctor(*, issuer: str, audience: tuple[str, ...], algorithms: tuple[str, ...
     sys.exit(0 if all(line.ok for line in lines) else 1)
 
 
-def _load(name: str, extra: str) -> Any:
-    """A command's module, or what to install for it."""
-    import importlib
-
+@contextmanager
+def _extra(name: str) -> Iterator[None]:
+    """What a command imports meanwhile comes with this extra, and whoever has not got it is told so."""
     try:
-        return importlib.import_module(f".{name}", __package__)
+        yield
     except ModuleNotFoundError as missing:
         raise click.ClickException(
-            f"This command needs {missing.name}. Write: pip install 'jwtauthz[{extra}]'"
+            f"This command needs {missing.name}. Write: pip install 'jwtauthz[{name}]'"
         ) from missing
 
 
