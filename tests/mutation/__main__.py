@@ -11,12 +11,14 @@ names made anew: it tells less, for other modules have read some of them already
 from __future__ import annotations
 
 import argparse
+import ast
 import gc
 import os
 import pickle
 import random
 import signal
 import sys
+import threading
 import time
 from collections import defaultdict
 from pathlib import Path
@@ -112,19 +114,28 @@ class Mutate:
         else:
             # A statement over several lines is reached by any of them.
             numbers = {number for line in lines_of(mutant) for number in found.get(line, ())}
-        # One of each file in turn, the shortest first: what tests of one file do not notice, another's may.
+        rarity = self._rarity(mutant)
+        # Those first that reach the rarest lines of the function, for that is where it decides; among equals one
+        # of each file in turn: what tests of one file do not notice, another's may.
         turns: dict[Path, int] = defaultdict(int)
         order = []
         for number in sorted(numbers - self.failed, key=self.seconds.__getitem__):
             turns[self.items[number].path] += 1
-            order.append((turns[self.items[number].path], self.seconds[number], number))
+            order.append((rarity.get(number, 0), turns[self.items[number].path], self.seconds[number], number))
         chosen, left = [], self.options.seconds
-        for _, seconds, number in sorted(order):
+        for *_, seconds, number in sorted(order):
             left -= seconds
             if left < 0:
                 break
             chosen.append(number)
         return chosen
+
+    def _rarity(self, mutant: Mutant) -> dict[int, int]:
+        """For each test, how many tests reach the line that fewest reach, of those in the function it reaches."""
+        found = self.reached.get(str(mutant.path), {})
+        around = function_around(mutant)
+        lines = sorted((line for line in found if line in around), key=lambda line: -len(found[line]))
+        return {number: len(found[line]) for line in lines for number in found[line]}
 
     def _survives(self, mutant: Mutant, tests: list[int], items: list[pytest.Item]) -> bool:
         expected = sum(self.seconds[number] for number in tests)
@@ -168,15 +179,11 @@ class tracing:  # noqa: N801
         return self._line
 
     def __enter__(self) -> set[tuple[str, int]]:
-        import threading
-
         threading.settrace(self._call)
         sys.settrace(self._call)
         return self.seen
 
     def __exit__(self, *_: object) -> None:
-        import threading
-
         sys.settrace(None)
         threading.settrace(None)  # type: ignore[arg-type]
 
@@ -208,10 +215,18 @@ def say(line: str) -> None:
     os.write(OUTPUT, f"{line}\n".encode())
 
 
+def function_around(mutant: Mutant) -> range:
+    """The lines of the innermost function that a mutant is in."""
+    around = [
+        range(node.lineno, (node.end_lineno or node.lineno) + 1)
+        for node in ast.walk(mutant.tree)
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+    ]
+    return min((lines for lines in around if mutant.line in lines), key=len, default=range(0))
+
+
 def lines_of(mutant: Mutant) -> range:
     """The lines of the smallest statement around a mutant."""
-    import ast
-
     best = range(mutant.line, mutant.line + 1)
     within = [
         node
