@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 
 try:
@@ -12,6 +13,7 @@ except ImportError:
 with atheris.instrument_imports(include=["jwtauthz"]):
     from tests.fuzz.targets import run
 
+logging.disable()  # a denial each time would hide what libFuzzer tells
 name = sys.argv.pop(1)
 atheris.Setup(sys.argv, lambda data: run(name, data))
 atheris.Fuzz()
