@@ -36,9 +36,9 @@ ROOT = Path(__file__).parents[2]
 FILES = ("checks", "policy", "requirements", "token", "plain_claims")
 # What decides, and not what needs a browser, another process or a documentation to be held against.
 TESTS = """
-async_policy aws_http_api challenge checks claim_requirements claim_sources claims compat errors express_vectors
-hierarchy organization plain_claims policy presets properties request resource_server step_up templates
-verifier why
+async_policy aws_http_api challenge checks claim_requirements claim_sources claims compat denial_log errors
+express_vectors hierarchy organization plain_claims policy presets properties request resource_server step_up
+templates verifier why
 """
 DIRECTORIES = ("tests/why", "tests/conformance")
 LONGEST_TEST = 3.0  # seconds; longer ones are left out
