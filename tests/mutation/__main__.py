@@ -65,12 +65,16 @@ class Mutate:
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         self.items = session.items
         session.config.pluginmanager.unregister(name="terminalreporter")
-        paths = [ROOT / "jwtauthz" / f"{name}.py" for name in self.options.files]
+        asked = [name.partition(":") for name in self.options.files]
+        paths = {
+            ROOT / "jwtauthz" / f"{name}.py": set(map(int, filter(None, lines.split(","))))
+            for name, _, lines in asked
+        }
         begin = time.monotonic()
         self._learn(session.items, {str(path) for path in paths})
         say(f"{len(session.items)} tests, {len(self.failed)} of them left out, {time.monotonic() - begin:.0f} s")
-        for path in paths:
-            self._try(path, session.items)
+        for path, lines in paths.items():
+            self._try(path, lines)
         return True
 
     def _learn(self, items: list[pytest.Item], paths: set[str]) -> None:
@@ -91,8 +95,8 @@ class Mutate:
         self.reached, self.seconds, self.failed = in_child(run)
         self.failed |= {number for number, took in enumerate(self.seconds) if took > LONGEST_TEST}
 
-    def _try(self, path: Path, items: list[pytest.Item]) -> None:
-        mutants = list(mutants_of(path))
+    def _try(self, path: Path, lines: set[int]) -> None:
+        mutants = [mutant for mutant in mutants_of(path) if not lines or mutant.line in lines]
         sample = self.options.sample
         if sample and sample < len(mutants):
             chosen = sorted(random.Random(len(mutants)).sample(range(len(mutants)), sample))
@@ -101,7 +105,7 @@ class Mutate:
         begin, survivors = time.monotonic(), 0
         for mutant in mutants:
             tests = self._tests_for(mutant)
-            if self._survives(mutant, tests, items):
+            if self._survives(mutant, tests):
                 survivors += 1
                 where = "" if mutant.function else " (at import)"
                 say(f"  {mutant}{where}" + ("" if tests else " [no test reaches it]"))
@@ -138,7 +142,7 @@ class Mutate:
         lines = sorted((line for line in found if line in around), key=lambda line: -len(found[line]))
         return {number: len(found[line]) for line in lines for number in found[line]}
 
-    def _survives(self, mutant: Mutant, tests: list[int], items: list[pytest.Item]) -> bool:
+    def _survives(self, mutant: Mutant, tests: list[int]) -> bool:
         expected = sum(self.seconds[number] for number in tests)
         child = os.fork()
         if not child:
@@ -149,7 +153,7 @@ class Mutate:
             self.now = -1
             try:
                 plant(mutant)
-                chosen = [items[number] for number in tests]
+                chosen = [self.items[number] for number in tests]
                 for number in range(len(chosen)):
                     run_one(chosen, number, number + 1)
             except BaseException:  # noqa: BLE001
@@ -277,7 +281,12 @@ def replant(mutant: Mutant, code: CodeType) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=__doc__)
-    parser.add_argument("files", nargs="*", default=FILES, help=f"of jwtauthz, without .py; {', '.join(FILES)}")
+    parser.add_argument(
+        "files",
+        nargs="*",
+        default=FILES,
+        help=f"of jwtauthz, all by default: {', '.join(FILES)}; some lines: checks:25,76",
+    )
     parser.add_argument("--sample", type=int, help="so many mutants of each file, drawn by chance")
     parser.add_argument(
         "--seconds", type=float, default=10, help="of tests for each mutant (default: %(default)s)"
