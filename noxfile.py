@@ -12,6 +12,7 @@ from __future__ import annotations
 import nox
 
 nox.options.default_venv_backend = "uv"
+nox.options.download_python = "never"
 nox.options.sessions = ["tests", "lowest", "wheel"]
 
 PROJECT = nox.project.load_toml("pyproject.toml")

@@ -4,8 +4,7 @@ Each mutant of a file runs the tests that reach its line, shortest first, up to 
 no test fails are printed; `survivors.md` beside this file tells of each why it may live.
 
 The tests are collected once. Each mutant is a fork of that process in which the code of one function is replaced,
-so that it costs little more than its tests. What runs at import is tried in the same way, with the module's
-names made anew: it tells less, for other modules have read some of them already, and is marked "at import".
+so that it costs little more than its tests. What runs at import, constants and tables, is not mutated.
 """
 
 from __future__ import annotations
@@ -41,6 +40,7 @@ express_vectors hierarchy organization plain_claims policy presets properties re
 templates verifier why
 """
 DIRECTORIES = ("tests/why", "tests/conformance")
+LONG_TEST = 0.3  # seconds; longer ones come last
 LONGEST_TEST = 3.0  # seconds; longer ones are left out
 
 
@@ -107,18 +107,14 @@ class Mutate:
             tests = self._tests_for(mutant)
             if self._survives(mutant, tests):
                 survivors += 1
-                where = "" if mutant.function else " (at import)"
-                say(f"  {mutant}{where}" + ("" if tests else " [no test reaches it]"))
+                say(f"  {mutant}" + ("" if tests else " [no test reaches it]"))
         took = time.monotonic() - begin
         say(f"{path.name}: {len(mutants)} mutants, {survivors} survived, {took:.0f} s")
 
     def _tests_for(self, mutant: Mutant) -> list[int]:
         found = self.reached.get(str(mutant.path), {})
-        if mutant.function is None:
-            numbers = {number for tests in found.values() for number in tests}
-        else:
-            # A statement over several lines is reached by any of them.
-            numbers = {number for line in lines_of(mutant) for number in found.get(line, ())}
+        # A statement over several lines is reached by any of them.
+        numbers = {number for line in lines_of(mutant) for number in found.get(line, ())}
         rarity = self._rarity(mutant)
         # Those first that reach the rarest lines of the function, for that is where it decides; among equals one
         # of each file in turn: what tests of one file do not notice, another's may.
@@ -126,13 +122,15 @@ class Mutate:
         order = []
         for number in sorted(numbers - self.failed, key=self.seconds.__getitem__):
             turns[self.items[number].path] += 1
-            order.append((rarity.get(number, 0), turns[self.items[number].path], self.seconds[number], number))
+            long = self.seconds[number] > LONG_TEST
+            order.append(
+                (long, rarity.get(number, 0), turns[self.items[number].path], self.seconds[number], number)
+            )
         chosen, left = [], self.options.seconds
         for *_, seconds, number in sorted(order):
-            left -= seconds
-            if left < 0:
-                break
-            chosen.append(number)
+            if seconds <= left:
+                left -= seconds
+                chosen.append(number)
         return chosen
 
     def _rarity(self, mutant: Mutant) -> dict[int, int]:
@@ -248,9 +246,6 @@ def lines_of(mutant: Mutant) -> range:
 def plant(mutant: Mutant) -> None:
     """Put the mistake into the running process."""
     code = compile(mutant.tree, str(mutant.path), "exec")
-    if mutant.function is None:
-        replant(mutant, code)
-        return
     codes = {(each.co_qualname, each.co_firstlineno): each for each in all_codes(code)}
     for function in gc.get_objects():
         if isinstance(function, FunctionType) and function.__code__.co_filename == str(mutant.path):
@@ -263,20 +258,6 @@ def all_codes(code: CodeType) -> Iterator[CodeType]:
         if isinstance(constant, CodeType):
             yield constant
             yield from all_codes(constant)
-
-
-def replant(mutant: Mutant, code: CodeType) -> None:
-    """Names that the module makes of plain values are made anew, wherever they have been imported to."""
-    module = sys.modules[f"jwtauthz.{mutant.path.stem}"]
-    fresh: dict[str, Any] = {"__name__": module.__name__, "__package__": "jwtauthz"}
-    exec(code, fresh)
-    for name, value in fresh.items():
-        old = vars(module).get(name)
-        if name.startswith("__") or callable(value) or value == old:
-            continue
-        for other in list(sys.modules.values()):
-            if getattr(other, "__name__", "").startswith("jwtauthz") and vars(other).get(name) is old:
-                setattr(other, name, value)
 
 
 def main() -> None:

@@ -40,7 +40,6 @@ class Mutant:
     path: Path
     line: int
     change: str
-    function: str | None
     tree: ast.Module
 
     def __str__(self) -> str:
@@ -50,51 +49,35 @@ class Mutant:
 def mutants_of(path: Path) -> Iterator[Mutant]:
     """Every mutant of a file, in the order of its lines."""
     original = ast.parse(path.read_text())
-    for number, (node, function) in enumerate(_places(original)):
+    for number, node in enumerate(_places(original)):
         for change in range(len(_changes(node))):
             tree = copy.deepcopy(original)
-            changed, _ = next(place for at, place in enumerate(_places(tree)) if at == number)
-            before = ast.unparse(changed)
+            changed = next(place for at, place in enumerate(_places(tree)) if at == number)
+            before = _head(changed)
             _changes(changed)[change]()
-            after = f"{before}  →  {ast.unparse(changed)}"
-            yield Mutant(path, changed.lineno, " ".join(after.split()), function, tree)
+            yield Mutant(path, changed.lineno, f"{before} → {_head(changed)}", tree)
 
 
-def _places(tree: ast.Module) -> Iterator[tuple[ast.AST, str | None]]:
-    """What can be changed, and the outermost function that it stands in: None for what runs at import."""
-    yield from _inside(tree, None, "")
+def _head(node: ast.AST) -> str:
+    """The node as it is written, and of a statement with a body only its first line."""
+    return ast.unparse(node).partition("\n")[0]
 
 
-def _inside(node: ast.AST, function: str | None, prefix: str) -> Iterator[tuple[ast.AST, str | None]]:
+def _places(node: ast.AST, *, inside: bool = False) -> Iterator[ast.AST]:
+    """What can be changed in the bodies of functions; annotations, defaults and decorators are no decisions."""
     for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING":
-            continue
-        if isinstance(child, ast.Assign) and ast.unparse(child.targets[0]) == "__all__":
-            continue  # tests/test_public_names.py holds it against what is there
         if isinstance(child, _FUNCTIONS):
-            # Its annotations, defaults and decorators are no decisions of its own.
-            inside = function or prefix + child.name
             for statement in child.body:
-                yield from _from(statement, inside, "")
-        elif isinstance(child, ast.ClassDef):
-            for statement in child.body:
-                yield from _inside(ast.Module([statement], []), function, f"{prefix}{child.name}.")
+                yield from _places(ast.Module([statement], []), inside=True)
+        elif isinstance(child, (ast.Import, ast.ImportFrom, ast.JoinedStr)) or _is_prose(child):
+            continue
+        elif isinstance(child, ast.AnnAssign):
+            if child.value is not None:
+                yield from _places(ast.Expr(child.value), inside=inside)
         else:
-            yield from _from(child, function, prefix)
-
-
-def _from(node: ast.AST, function: str | None, prefix: str) -> Iterator[tuple[ast.AST, str | None]]:
-    if isinstance(node, _FUNCTIONS):
-        yield from _inside(ast.Module([node], []), function, prefix)
-        return
-    if isinstance(node, (ast.AnnAssign, ast.Import, ast.ImportFrom, ast.JoinedStr)) or _is_prose(node):
-        value = getattr(node, "value", None)
-        if isinstance(node, ast.AnnAssign) and isinstance(value, ast.AST):
-            yield from _from(value, function, prefix)
-        return
-    if _changes(node):
-        yield node, function
-    yield from _inside(node, function, prefix)
+            if inside and _changes(child):
+                yield child
+            yield from _places(child, inside=inside)
 
 
 def _is_prose(node: ast.AST) -> bool:
@@ -121,7 +104,7 @@ def _changes(node: ast.AST) -> list:  # noqa: C901
         case ast.BinOp(op=operator) if type(operator) in _OPERATORS:
             to("op", _OPERATORS[type(operator)]())
         case ast.UnaryOp(op=ast.Not()):
-            to("op", ast.UAdd()) if isinstance(node.operand, ast.Constant) else found.append(lambda: _bool(node))
+            found.append(lambda: _bool(node))
         case ast.If() | ast.IfExp() | ast.While():
             to("test", ast.copy_location(ast.Constant(value=False), node.test))
             if not isinstance(node, ast.While):
