@@ -9,6 +9,9 @@
 #   make site        build the documentation as a site into site/; any warning is an error
 #   make bench       all benchmarks; one of them: make bench ARGS="verify --quick". What needs wrk or Node is skipped
 #                    where they are not installed: apt-get install wrk nodejs npm
+#   make nox         the tests with other Pythons and other versions: make nox ARGS="-s lowest"; see noxfile.py
+#   make fuzz        hostile tokens, key sets and headers, ten minutes in all; longer: make fuzz MINUTES=60
+#   make mutate      mistakes that no test would notice, in the files that decide; of one: make mutate ARGS=checks
 #   make clean       forget the virtual environment
 #
 # Another Python: make test PYTHON=python3.13
@@ -16,6 +19,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 ARGS ?=
+MINUTES ?= 10
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
@@ -25,7 +29,7 @@ VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2
 MADE := $(VENV)/.made-$(VERSION)
 
 .DELETE_ON_ERROR:
-.PHONY: demo test lint typecheck docs site bench clean
+.PHONY: demo test lint typecheck docs site bench nox fuzz mutate clean
 
 demo: $(VENV)/.demo
 	$(BIN)/jwtauthz demo $(ARGS)
@@ -48,6 +52,15 @@ site: $(VENV)/.site
 
 bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks $(or $(ARGS),all)
+
+nox: $(VENV)/.nox
+	$(BIN)/nox $(ARGS)
+
+fuzz: $(VENV)/.fuzz
+	$(BIN)/python -m tests.fuzz --minutes $(MINUTES) $(ARGS)
+
+mutate: $(VENV)/.test
+	$(BIN)/python -m tests.mutation $(ARGS)
 
 clean:
 	rm -rf $(VENV)
@@ -75,6 +88,15 @@ $(VENV)/.site: $(MADE) pyproject.toml
 $(VENV)/.bench: $(MADE) pyproject.toml
 	@echo "Installing jwtauthz and what its benchmarks need into $(VENV) ..."
 	@$(PIP) install --editable . --group bench
+	@touch $@
+
+$(VENV)/.nox: $(MADE) pyproject.toml
+	@$(PIP) install --group nox
+	@touch $@
+
+$(VENV)/.fuzz: $(MADE) pyproject.toml
+	@echo "Installing jwtauthz and what fuzzes it into $(VENV) ..."
+	@$(PIP) install --editable . --group fuzz
 	@touch $@
 
 $(MADE):

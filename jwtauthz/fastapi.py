@@ -29,20 +29,25 @@ from copy import deepcopy
 from inspect import Parameter, Signature
 from typing import Any, Final, ForwardRef
 
-from fastapi import FastAPI, HTTPException, Response, Security, WebSocket, WebSocketException, routing
-from fastapi.dependencies.models import Dependant
-from fastapi.openapi.models import (
-    APIKey,
-    HTTPBearer,
-    OAuth2,
-    OAuthFlowAuthorizationCode,
-    OAuthFlows,
-    OpenIdConnect,
-)
-from fastapi.security import SecurityScopes
-from fastapi.security.base import SecurityBase
-from starlette.requests import HTTPConnection
-from starlette.websockets import WebSocketState
+try:
+    from fastapi import FastAPI, HTTPException, Response, Security, WebSocket, WebSocketException, routing
+    from fastapi.dependencies.models import Dependant
+    from fastapi.openapi.models import (
+        APIKey,
+        HTTPBearer,
+        OAuth2,
+        OAuthFlowAuthorizationCode,
+        OAuthFlows,
+        OpenIdConnect,
+    )
+    from fastapi.security import SecurityScopes
+    from fastapi.security.base import SecurityBase
+    from starlette.requests import HTTPConnection
+    from starlette.websockets import WebSocketState
+except ModuleNotFoundError as missing:
+    from .extras import not_installed
+
+    raise not_installed(missing, "fastapi") from missing
 
 from .app_routes import Layer
 from .asgi import Exchanges, place

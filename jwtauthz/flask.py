@@ -21,8 +21,13 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 from urllib.parse import urlencode
 
-from flask import Blueprint, Response, current_app, has_request_context, request
-from werkzeug.local import LocalProxy
+try:
+    from flask import Blueprint, Response, current_app, has_request_context, request
+    from werkzeug.local import LocalProxy
+except ModuleNotFoundError as missing:
+    from .extras import not_installed
+
+    raise not_installed(missing, "flask") from missing
 
 from .credentials import private
 from .decorators import requirement_of_decorator

@@ -23,14 +23,19 @@ from dataclasses import dataclass
 from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, cast, overload
 
-from anyio import from_thread
-from starlette.authentication import AuthCredentials, BaseUser, UnauthenticatedUser
-from starlette.concurrency import run_in_threadpool
-from starlette.endpoints import HTTPEndpoint, WebSocketEndpoint
-from starlette.requests import HTTPConnection
-from starlette.requests import Request as HTTPRequest
-from starlette.responses import Response
-from starlette.websockets import WebSocket
+try:
+    from anyio import from_thread
+    from starlette.authentication import AuthCredentials, BaseUser, UnauthenticatedUser
+    from starlette.concurrency import run_in_threadpool
+    from starlette.endpoints import HTTPEndpoint, WebSocketEndpoint
+    from starlette.requests import HTTPConnection
+    from starlette.requests import Request as HTTPRequest
+    from starlette.responses import Response
+    from starlette.websockets import WebSocket
+except ModuleNotFoundError as missing:
+    from .extras import not_installed
+
+    raise not_installed(missing, "starlette") from missing
 
 from .app_routes import Layer
 from .asgi import around, place
@@ -84,6 +89,14 @@ class TokenUser(BaseUser):
     def identity(self) -> str:
         """The subject, which is unique only within `token.issuer`."""
         return self.token.subject or ""
+
+
+class _Anonymous(UnauthenticatedUser):
+    """What `request.user` is without one. Starlette's own has an identity from 1.7 on, and raises before."""
+
+    @property
+    def identity(self) -> str:
+        return ""
 
 
 @dataclass(slots=True, eq=False)
@@ -151,7 +164,7 @@ class JWTAuthzMiddleware:
         if self.server.credentials.need_exchange:
             receive, send = around(self.server.credentials, scope, receive, send)
         admission = scope[_KEY] = _Admission(self.server, scope.get("app"))
-        scope["auth"], scope["user"] = AuthCredentials(), UnauthenticatedUser()
+        scope["auth"], scope["user"] = AuthCredentials(), _Anonymous()
         answer = None  # what the app has answered already, if anything
 
         async def watch(message: Message) -> None:

@@ -20,6 +20,7 @@ from jwtauthz import (
     all_of,
     any_of,
     authenticated,
+    shadow,
 )
 from jwtauthz.policy import requirement
 from jwtauthz.testing import FakeIssuer
@@ -154,6 +155,12 @@ class TestForms:
         assert outcome.allowed is allowed
 
 
+def test_a_single_need_is_wrapped_in_nothing():
+    for need in (any_of("a", "b"), shadow("a")):
+        assert requirement(need) is need
+    assert requirement("a") == requirement(requirement("a"))
+
+
 class TestRefusedSettings:
     @pytest.mark.parametrize("form", [requirement, all_of, any_of], ids=["requires", "all_of", "any_of"])
     @pytest.mark.parametrize(
@@ -183,6 +190,24 @@ class TestRefusedSettings:
     def test_say_what_to_write_instead(self, form, needs, claim, says):
         with pytest.raises(ConfigurationError, match=says):
             form(*needs, claim=claim)
+
+    @pytest.mark.parametrize(
+        ("form", "word"),
+        [
+            case("requires", requirement, "requires"),
+            case("all_of", all_of, "all_of"),
+            case("any_of", any_of, "any_of"),
+        ],
+    )
+    def test_name_the_word_that_was_written(self, form, word):
+        with pytest.raises(ConfigurationError, match=rf"^{word}\(\) asks for nothing"):
+            form()
+        with pytest.raises(ConfigurationError, match=rf"^{word}\(\) is given a shadow"):
+            form("a", shadow("b"))
+
+    def test_a_shadow_takes_no_claim_from_outside(self):
+        with pytest.raises(ConfigurationError, match="is something else too"):
+            requirement(shadow("a"), claim="permissions")
 
     def test_async_functions_where_nobody_can_wait_for_them(self):
         async def check(token, request):

@@ -58,3 +58,9 @@ def test_the_console_blocks_name_commands_that_exist():
     for target in re.findall(r"\$ make (\w+)", README):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE)
     assert "jwtauthz demo" in README
+
+
+def test_contributing_names_targets_that_exist():
+    targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = set(re.findall(r"(?:\$ |`)make (\w+)", (ROOT / "CONTRIBUTING.md").read_text()))
+    assert {"test", "lint", "nox", "fuzz", "mutate"} <= named <= targets

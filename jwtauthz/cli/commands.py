@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import os
 import sys
-from typing import Any, get_args
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 from rich.console import Console
 
 from .apps import Framework
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _ISSUER = click.option("--issuer", required=True, help="The issuer, exactly as `iss` in the token says it.")
 _AUDIENCE = click.option("--audience", required=True, multiple=True, help="What the API is called at the issuer.")
@@ -37,7 +41,11 @@ def cli() -> None:
 @click.option("--serve", is_flag=True, help="Keep issuer and API up, and print curl lines to try.")
 def demo(framework: Framework, *, serve: bool) -> None:
     """Start an issuer and a protected API on loopback, send requests, and show what is answered and why."""
-    sys.exit(_load("demo", "demo").run(framework, _console(), serve=serve))
+    with _extra("demo"):
+        from . import demo as command
+
+        status = command.run(framework, _console(), serve=serve)
+    sys.exit(status)
 
 
 @cli.command()
@@ -58,7 +66,8 @@ def explain(*, token: str | None, as_json: bool, **options: Any) -> None:
     TOKEN is - for standard input; without it, the variable JWTAUTHZ_TOKEN is read.
     Exit: 0 granted, 1 denied, 2 cannot tell.
     """
-    command = _load("explain", "cli")
+    with _extra("cli"):
+        from . import explain as command
     authorization = command.read_token(token)
     if options["offline"] and options["jwks_url"]:
         raise click.UsageError("--offline fetches nothing, and --jwks-url asks for a fetch. Leave one out.")
@@ -90,7 +99,8 @@ def doctor(
 
     Exit: 0 if all is well, 1 if not.
     """
-    command = _load("doctor", "cli")
+    with _extra("cli"):
+        from . import doctor as command
     integrity_key = os.environ.get("JWTAUTHZ_INTEGRITY_KEY") or None
     lines = list(command.examine(issuer, audience, algorithms, redis, integrity_key))
     if as_json:
@@ -115,7 +125,8 @@ def routes(*, app: str, check: bool, known_open: tuple[str, ...], as_json: bool)
 
     APP is module:app, or module:create_app() for a factory; of Flask, Starlette or FastAPI.
     """
-    command = _load("routes", "cli")
+    with _extra("cli"):
+        from . import routes as command
     found, dead = command.examine(command.load(app))
     rows = command.rows_of(found, known_open)
     if as_json:
@@ -125,15 +136,14 @@ def routes(*, app: str, check: bool, known_open: tuple[str, ...], as_json: bool)
     sys.exit(command.exit_code(rows, dead) if check else 0)
 
 
-def _load(name: str, extra: str) -> Any:
-    """A command's module, or what to install for it."""
-    import importlib
-
+@contextmanager
+def _extra(name: str) -> Iterator[None]:
+    """What a command imports meanwhile comes with this extra, and whoever has not got it is told so."""
     try:
-        return importlib.import_module(f".{name}", __package__)
+        yield
     except ModuleNotFoundError as missing:
         raise click.ClickException(
-            f"This command needs {missing.name}. Write: pip install 'jwtauthz[{extra}]'"
+            f"This command needs {missing.name}. Write: pip install 'jwtauthz[{name}]'"
         ) from missing
 
 
