@@ -36,7 +36,7 @@ from .policy import (
 from .request import Request
 from .resource_server import ResourceServer
 from .step_up import step_up
-from .token import VerifiedToken
+from .verified_token import VerifiedToken
 from .verifier import Verifier
 
 if _TYPE_CHECKING:

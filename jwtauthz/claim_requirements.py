@@ -15,7 +15,7 @@ from .templates import fields_of
 if TYPE_CHECKING:
     from .claims import ClaimName
     from .request import Request
-    from .token import VerifiedToken
+    from .verified_token import VerifiedToken
 
 _PLAIN = (str, int, float, bool)
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from .claims import ClaimName
     from .errors import Finding
     from .request import Request
-    from .token import VerifiedToken
+    from .verified_token import VerifiedToken
 
 # What the JSON body of a 403 says: a scope, or {"any_of": [...]}.
 Description = str | dict[str, Any]

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from .challenge import Challenge
     from .explain import Explanation
-    from .token import VerifiedToken
+    from .verified_token import VerifiedToken
 
 
 class JWTAuthzError(Exception):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 if TYPE_CHECKING:
     from .errors import AccessDenied
     from .request import Request
-    from .token import VerifiedToken
+    from .verified_token import VerifiedToken
 
 
 class FailureKind(StrEnum):

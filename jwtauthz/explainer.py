@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .decision import Requirement
     from .errors import AccessDenied
     from .request import Request
-    from .token import VerifiedToken
+    from .verified_token import VerifiedToken
     from .verifier import Examination, Verifier
 
 _POLICY = "what the operation needs"

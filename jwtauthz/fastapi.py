@@ -61,8 +61,8 @@ from .policy import Requirement, Shadow, authenticated, requirement
 from .resource_server import ResourceServer
 from .sources import Cookie, Header, Query
 from .starlette import _KEY, _POLICY_VIOLATION, Asked, _Denial, health_endpoint, let_in, permit
-from .token import VerifiedToken
 from .typed_claims import typed
+from .verified_token import VerifiedToken
 
 __all__ = ["JWTAuthz", "Login", "health_endpoint"]
 

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from .credentials import Credentials
     from .errors import Finding
     from .policy import Requirement
-    from .token import VerifiedToken
+    from .verified_token import VerifiedToken
 
     _View = TypeVar("_View", bound=Callable[..., Any])
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from .claims import ClaimName
-    from .token import VerifiedToken
+    from .verified_token import VerifiedToken
 
 OIDC_SCOPES: Final = frozenset({"openid", "profile", "email", "address", "phone", "offline_access"})
 _COMMA: Final = re.compile(r"[ ,]+")

@@ -19,7 +19,7 @@ from .templates import fields_of, text_of
 if TYPE_CHECKING:
     from .claims import ClaimName
     from .request import Request
-    from .token import VerifiedToken
+    from .verified_token import VerifiedToken
 
 Named = Callable[["Request"], "str | None"]
 

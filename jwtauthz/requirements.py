@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from .claims import ClaimName
     from .request import Request
-    from .token import VerifiedToken
+    from .verified_token import VerifiedToken
 
 logger = logging.getLogger("jwtauthz")
 

@@ -33,7 +33,7 @@ from .keys.remote import MustWait
 from .policy import Decision, Requirement, Shadow, requirement
 from .request import Request, bearer_token
 from .revocation import Revocation
-from .token import VerifiedToken
+from .verified_token import VerifiedToken
 from .verifier import Verifier, keys_unavailable
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from .signatures import is_async
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from .token import VerifiedToken
+    from .verified_token import VerifiedToken
 
     Revoked = Callable[[VerifiedToken], "bool | Awaitable[bool]"]
 

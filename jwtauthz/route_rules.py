@@ -16,7 +16,7 @@ from .templates import fields_of
 
 if TYPE_CHECKING:
     from .request import Request
-    from .token import VerifiedToken
+    from .verified_token import VerifiedToken
 
 METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT")
 # In lower case, which no HTTP method is here: a request may call itself WEBSOCKET, a handshake is one.

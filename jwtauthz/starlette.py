@@ -56,7 +56,7 @@ if TYPE_CHECKING:
 
     from .app_routes import AppRoute
     from .policy import Requirement
-    from .token import VerifiedToken
+    from .verified_token import VerifiedToken
 
     _View = TypeVar("_View", bound=Callable[..., Any])
 

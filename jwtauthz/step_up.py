@@ -10,7 +10,7 @@ from .errors import Code, ConfigurationError, Finding
 
 if TYPE_CHECKING:
     from .request import Request
-    from .token import VerifiedToken
+    from .verified_token import VerifiedToken
 
 # Clocks differ, and a login a second older than allowed is no reason for another one.
 _LEEWAY: Final = 5.0

@@ -12,7 +12,7 @@ from .requirements import AllOf, Answered, Shadow
 if TYPE_CHECKING:
     from .claims_model import ClaimsModel
     from .request import Request
-    from .token import VerifiedToken
+    from .verified_token import VerifiedToken
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,9 @@ from .cures import cure
 from .errors import Code, ConfigurationError, Finding, KeySetUnavailable
 from .keys.jwk import KeyUnknown
 from .plain_claims import plain_claims
-from .token import VerifiedToken, parse
+from .token import parse
 from .token_cache import TokenCache
+from .verified_token import VerifiedToken
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -26,6 +26,7 @@ PURE = (
     "route_tree",
     "sources",
     "token",
+    "verified_token",
 )
 # Of the standard library: what computes. `logging` is there for a check of the application that raises.
 HARMLESS = {

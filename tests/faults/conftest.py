@@ -21,7 +21,7 @@ from jwtauthz.testing import MisbehavingIssuer
 
 if TYPE_CHECKING:
     from jwtauthz.testing.behaviours import Behaviour
-    from jwtauthz.token import VerifiedToken
+    from jwtauthz.verified_token import VerifiedToken
 
 # For faults that last until a limit ends them: the limits of a patient library, made shorter.
 SHORT = Timing(connect=0.4, read=0.5, flight=0.8)

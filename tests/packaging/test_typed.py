@@ -31,4 +31,4 @@ def test_without_py_typed_neither_would_know(there):
     """The other test's own test: what is told comes from the installed package."""
     (there.folder / "reveal.py").write_text("import jwtauthz\nreveal_type(jwtauthz.ResourceServer.authorize)\n")
     told = there.run("-m", "mypy", "--strict", "--config-file=", "--cache-dir=/dev/null", "reveal.py")
-    assert "jwtauthz.token.VerifiedToken" in told
+    assert "jwtauthz.verified_token.VerifiedToken" in told
