@@ -243,7 +243,7 @@ class TestAFunction:
         assert not ask(needed, headers={"X-Query": "org_b"}, claims={"org_id": "org_a"})
         assert not ask(needed, claims={"org_id": "org_a"})
 
-    @pytest.mark.parametrize("value", [None, "", 7, True, b"org_a", ["org_a"], object()], ids=repr)
+    @pytest.mark.parametrize("value", [None, "", 7, True, b"org_a", ["org_a"], {}], ids=repr)
     def test_may_give_anything(self, value):
         assert ask(organization(lambda request: value), claims={"org_id": "org_a"}).status == 403
 
