@@ -36,7 +36,7 @@ FILES = ("checks", "policy", "requirements", "token", "plain_claims")
 # What decides, and not what needs a browser, another process or a documentation to be held against.
 TESTS = """
 async_policy aws_http_api challenge checks claim_requirements claim_sources claims compat denial_log errors
-express_vectors hierarchy organization plain_claims policy presets properties request resource_server step_up
+express_vectors hierarchy organization plain_claims policy presets properties request requirements resource_server step_up
 templates verifier why
 """
 DIRECTORIES = ("tests/why", "tests/conformance")
