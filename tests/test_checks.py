@@ -56,6 +56,11 @@ def refused(claims, **settings):
 def test_a_token_that(claims, code, about):
     finding = refused(claims)
     assert (str(finding.code), finding.claim) == (code, about)
+    # Of a header that has been found good before, the claims are looked at in another way.
+    server = server_for()
+    assert ask(ANYBODY, server=server)
+    again = ask(ANYBODY, claims=claims, server=server).findings[0]
+    assert (again.code, again.claim) == (finding.code, finding.claim)
 
 
 @pytest.mark.parametrize(

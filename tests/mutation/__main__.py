@@ -36,8 +36,8 @@ FILES = ("checks", "policy", "requirements", "token", "plain_claims")
 # What decides, and not what needs a browser, another process or a documentation to be held against.
 TESTS = """
 async_policy aws_http_api challenge checks claim_requirements claim_sources claims compat denial_log errors
-express_vectors hierarchy organization plain_claims policy presets properties request resource_server step_up
-templates verifier why
+express_vectors hierarchy organization plain_claims policy presets properties request requirements resource_server
+step_up templates token verifier why
 """
 DIRECTORIES = ("tests/why", "tests/conformance")
 LONG_TEST = 0.3  # seconds; longer ones come last
