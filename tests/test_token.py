@@ -195,6 +195,7 @@ def test_the_parts_of_a_token_are_kept_as_they_came():
             "malformed_token",
             "begins like a JSON document",
         ),
+        case("a page", "<html><body>Sign in</body></html>", "malformed_token", "begins like a JSON document"),
     ],
 )
 def test_no_token_is(text, code, told):
@@ -268,8 +269,9 @@ def test_of_a_token_with(claims, name, value):
 
 
 def test_claims_can_be_read_copied_and_written_but_not_changed():
-    claims = verified(roles=["a", {"b": ["c"]}], n=1).claims
-    assert claims is not None
+    token = verified(roles=["a", {"b": ["c"]}], n=1)
+    claims = token.claims
+    assert claims is token.claims
     assert json.loads(json.dumps(claims)) == claims == {"roles": ["a", {"b": ["c"]}], "n": 1}
     for copied in (pickle.loads(pickle.dumps(claims)), copy.deepcopy(claims)):
         assert copied == claims
