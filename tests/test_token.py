@@ -268,6 +268,19 @@ def test_of_a_token_with(claims, name, value):
     assert getattr(verified(**claims), name) == value
 
 
+@pytest.mark.parametrize(
+    ("claims", "granted", "problem"),
+    [
+        case("two claims that both grant something", {"scope": "a", "scp": ["b"]}, {"a", "b"}, None),
+        case("one claim, and no other", {"scope": "a"}, {"a"}, "is not in the token"),
+        case("one odd claim", {"scope": 5, "scp": ["b"]}, {"b"}, "is a number, which grants nothing"),
+    ],
+)
+def test_merged_of(claims, granted, problem):
+    token = VerifiedToken(Header({}), claims, scopes_from=("scope", "scp"))
+    assert token.reading() == (granted, problem)
+
+
 def test_claims_can_be_read_copied_and_written_but_not_changed():
     token = verified(roles=["a", {"b": ["c"]}], n=1)
     claims = token.claims
