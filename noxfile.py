@@ -22,7 +22,7 @@ EXTRAS = ["demo", "redis", "otel", "prometheus"]
 ABOUT_THEM = [
     *["examples", "tests/doors", "tests/keys", "tests/testing", "tests/test_async_policy.py", "tests/test_cli.py"],
     *["tests/test_compat.py", "tests/test_credentials.py", "tests/test_hooks.py", "tests/test_readme.py"],
-    *["tests/test_resource_server.py", "tests/test_verifier.py"],
+    *["tests/test_resource_server.py", "tests/test_verifier.py", "tests/fleet", "tests/telemetry"],
 ]
 
 

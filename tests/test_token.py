@@ -17,15 +17,12 @@ from jwtauthz.token import (
     MAX_HEADER,
     MAX_TOKEN,
     Header,
-    ReadOnlyDict,
-    ReadOnlyList,
     UnverifiedToken,
-    VerifiedToken,
     b64url_decode,
     json_object,
     parse,
-    read_only,
 )
+from jwtauthz.verified_token import ReadOnlyDict, ReadOnlyList, VerifiedToken, read_only
 
 
 def encoded(document):
@@ -195,6 +192,7 @@ def test_the_parts_of_a_token_are_kept_as_they_came():
             "malformed_token",
             "begins like a JSON document",
         ),
+        case("a page", "<html><body>Sign in</body></html>", "malformed_token", "begins like a JSON document"),
     ],
 )
 def test_no_token_is(text, code, told):
@@ -267,9 +265,23 @@ def test_of_a_token_with(claims, name, value):
     assert getattr(verified(**claims), name) == value
 
 
+@pytest.mark.parametrize(
+    ("claims", "granted", "problem"),
+    [
+        case("two claims that both grant something", {"scope": "a", "scp": ["b"]}, {"a", "b"}, None),
+        case("one claim, and no other", {"scope": "a"}, {"a"}, "is not in the token"),
+        case("one odd claim", {"scope": 5, "scp": ["b"]}, {"b"}, "is a number, which grants nothing"),
+    ],
+)
+def test_merged_of(claims, granted, problem):
+    token = VerifiedToken(Header({}), claims, scopes_from=("scope", "scp"))
+    assert token.reading() == (granted, problem)
+
+
 def test_claims_can_be_read_copied_and_written_but_not_changed():
-    claims = verified(roles=["a", {"b": ["c"]}], n=1).claims
-    assert claims is not None
+    token = verified(roles=["a", {"b": ["c"]}], n=1)
+    claims = token.claims
+    assert claims is token.claims
     assert json.loads(json.dumps(claims)) == claims == {"roles": ["a", {"b": ["c"]}], "n": 1}
     for copied in (pickle.loads(pickle.dumps(claims)), copy.deepcopy(claims)):
         assert copied == claims

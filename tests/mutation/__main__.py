@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[2]
-FILES = ("checks", "policy", "requirements", "token", "plain_claims")
+FILES = ("checks", "policy", "requirements", "token", "verified_token", "plain_claims")
 # What decides, and not what needs a browser, another process or a documentation to be held against.
 TESTS = """
 async_policy aws_http_api challenge checks claim_requirements claim_sources claims compat denial_log errors
