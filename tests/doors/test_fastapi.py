@@ -128,6 +128,17 @@ def test_what_one_chain_has_been_granted_is_not_taken_for_the_other(form: str, o
     assert http.get("/", headers=bearer(scope="b")).status_code == 200
 
 
+@pytest.mark.parametrize("order", [1, -1], ids=["strict one first", "strict one last"])
+def test_a_scope_that_is_asked_for_is_not_taken_for_one_that_is_only_named(order: int) -> None:
+    authz = JWTAuthz(server())
+    named = authz.requires(any_of("a", "b"))
+    strict = Security(named.dependency, scopes=["b", "a"])
+    http = protected(*[strict, named][::order], authz=authz)
+    assert http.get("/", headers=bearer(scope="a")).status_code == 403
+    assert http.get("/", headers=bearer(scope="b")).status_code == 403
+    assert http.get("/", headers=bearer(scope="a b")).status_code == 200
+
+
 def test_needs_of_app_router_route_and_view_are_all_asked() -> None:
     authz = JWTAuthz(server())
     app = FastAPI(dependencies=[authz.requires("of-app")])
