@@ -15,14 +15,13 @@ import math
 import os
 import statistics
 import time
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from . import _report
 from ._fleet import MINUTE, Scenario
 from ._shared_fleet import MODES, simulate_shared
-from .keyset_load import JUNK, phases, streams
+from .keyset_load import JUNK, in_processes, phases, streams
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -113,11 +112,7 @@ def run(mode: type[Alone], scenario: Scenario, processes: int, seed: int) -> Res
 def run_all(fleets: Iterable[int] = FLEETS, seed: int = 1, *, jobs: int = 1) -> Iterator[Result]:
     """Every scenario with every fleet and every mode, in that order."""
     rows = [(mode, scenario, size, seed) for scenario in scenarios() for size in fleets for mode in MODES]
-    if jobs == 1:
-        yield from (run(*row) for row in rows)
-        return
-    with ProcessPoolExecutor(jobs) as pool:
-        yield from pool.map(run, *zip(*rows, strict=True))
+    yield from in_processes(run, rows, jobs)
 
 
 def tables(results: Sequence[Result]) -> str:

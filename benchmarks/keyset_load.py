@@ -17,17 +17,19 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import _report
 from ._fleet import MINUTE, Phase, Scenario, Stream, simulate
 from ._policies import POLICIES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from ._fleet import Tally
     from ._policies import Policy
+
+Worked = TypeVar("Worked")
 
 FLEETS = (1, 100, 10_000)
 QUICK_FLEETS = (1, 20)
@@ -181,11 +183,16 @@ def run_all(
         for processes in fleets
         for policy in POLICIES
     ]
+    yield from in_processes(run, rows, jobs)
+
+
+def in_processes(work: Callable[..., Worked], rows: Sequence[tuple[Any, ...]], jobs: int) -> Iterator[Worked]:
+    """What a work gives for each row of arguments, in their order, by so many processes."""
     if jobs == 1:
-        yield from (run(*row) for row in rows)
+        yield from (work(*row) for row in rows)
         return
     with ProcessPoolExecutor(jobs) as pool:
-        yield from pool.map(run, *zip(*rows, strict=True))
+        yield from pool.map(work, *zip(*rows, strict=True))
 
 
 def tables(results: Sequence[Result]) -> str:

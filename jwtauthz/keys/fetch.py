@@ -40,7 +40,6 @@ MAX_BODY: Final = 256 * 1024
 _RETRIED_STATUS: Final = frozenset({408, *range(500, 600)})
 # By name: an injected client may be of httpx or of a successor that has its own classes of these names.
 _RETRIED_ERRORS: Final = frozenset({"ConnectError", "ConnectTimeout", "ReadError", "RemoteProtocolError"})
-_BOTH_WAYS: Final = 2  # socket.SHUT_RDWR; socket and ssl are imported with the HTTP client, at the first fetch
 THREAD_NAME: Final = "jwtauthz-keys"
 _VALIDATORS: Final = frozenset({"If-None-Match", "If-Modified-Since"})
 _RETRY_PAUSE: Final = (0.2, 0.4)
@@ -169,10 +168,12 @@ class Session:
 
     def hang_up(self) -> None:
         """Let it end at once, whoever keeps it waiting; from any thread."""
+        import socket  # as ssl is, with the HTTP client, at the first fetch
+
         self._deadline = 0.0
         for line in list(self._lines):
             with suppress(OSError):
-                line.shutdown(_BOTH_WAYS)
+                line.shutdown(socket.SHUT_RDWR)
 
     def connected(self, host: str, stream: Any, *, direct: bool) -> None:
         """Look at a guarded connection before a byte is sent.

@@ -18,6 +18,7 @@ from jwtauthz.keys import fetch
 from jwtauthz.keys.remote import RemoteKeySet
 from jwtauthz.keys.timing import Timing
 from jwtauthz.testing import MisbehavingIssuer
+from warp_clock import WarpClock
 
 if TYPE_CHECKING:
     from jwtauthz.testing.behaviours import Behaviour
@@ -26,19 +27,6 @@ if TYPE_CHECKING:
 # For faults that last until a limit ends them: the limits of a patient library, made shorter.
 SHORT = Timing(connect=0.4, read=0.5, flight=0.8)
 WITHIN = SHORT.flight + 0.7  # what a loaded machine may add
-
-
-class WarpClock:
-    """A clock that goes as time goes, and may be sent ahead."""
-
-    def __init__(self) -> None:
-        self._ahead = 0.0
-
-    def __call__(self) -> float:
-        return time.monotonic() + self._ahead
-
-    def advance(self, seconds: float) -> None:
-        self._ahead += seconds
 
 
 @dataclass

@@ -23,6 +23,7 @@ from jwtauthz.events import FleetAvailable, FleetDataRefused, FleetUnavailable
 from jwtauthz.keys.remote import RemoteKeySet
 from jwtauthz.keys.timing import Timing
 from jwtauthz.testing import MisbehavingIssuer
+from warp_clock import WarpClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -112,19 +113,6 @@ def make_redis(redis_binary) -> Iterator[Callable[..., RedisServer]]:
 @pytest.fixture
 def redis(make_redis) -> RedisServer:
     return make_redis()
-
-
-class WarpClock:
-    """A clock that goes as time goes, and may be sent ahead."""
-
-    def __init__(self) -> None:
-        self._ahead = 0.0
-
-    def __call__(self) -> float:
-        return time.monotonic() + self._ahead
-
-    def advance(self, seconds: float) -> None:
-        self._ahead += seconds
 
 
 @dataclass
