@@ -44,11 +44,10 @@ def plain_claims(rules: Rules) -> Look:
             return False
         return (
             type(exp) is type(iat) is type(nbf) is int
-            and -MAX_DATE < exp < MAX_DATE
-            and -MAX_DATE < iat < MAX_DATE
-            and -MAX_DATE < nbf < MAX_DATE
-            and now < exp + leeway
-            and iat - leeway <= now
+            and 0 <= exp < MAX_DATE
+            and 0 <= iat < MAX_DATE
+            and 0 <= nbf < MAX_DATE
+            and iat - leeway <= now < exp + leeway
             and nbf - leeway <= now
             and type(get("sub", "")) is type(get("jti", "")) is type(get("client_id", "")) is str
             and claims.keys().isdisjoint(_WORTH_A_LOOK)

@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 # that a stranger can fill nothing.
 _MAX_HEADERS: Final = 64
 _MAX_CACHED_TOKEN: Final = 4 * 1024
-_MARKS: Final = 2  # for each token that is remembered, so many are known to have come once
 _MARK: Final = 40  # characters of a signature that tell tokens apart, if not against somebody who means otherwise
 # So many good signatures with untimely claims in a row, and so little time amiss, point at a clock.
 _MANY: Final = 5
@@ -129,7 +128,8 @@ class Verifier:
         self._hierarchy = hierarchy
         self._untimely: set[bytes] = set()  # signatures of tokens that failed by their times, one after another
         self._cache: TokenCache[bytes, _Seen] | None = None if token_cache is None else TokenCache(token_cache)
-        self._seen_once: TokenCache[int, bool] = TokenCache(_MARKS * (token_cache or 1))
+        # Marks of tokens that have come, each in the place that it gives itself, where the next one takes it.
+        self._marks = [0] * (token_cache or 1)
 
     @property
     def issuers(self) -> tuple[Issuer, ...]:
@@ -179,11 +179,12 @@ class Verifier:
             return self._verify(text, now, after)
         # Where every request brings another token, remembering them all is wasted: it costs 6 µs a token, most of
         # it for memory that has gone cold. So the first time only a mark is left, and the second time the token.
-        mark = hash(text[-_MARK:])
-        if self._seen_once.get(mark) is None:
+        marks, mark = self._marks, hash(text[-_MARK:])
+        place = mark % len(marks)
+        if marks[place] != mark:
             result = self._verify(text, now, after)
             if type(result) is VerifiedToken:
-                self._seen_once.put(mark, value=True)
+                marks[place] = mark
             return result
         digest = sha256(text.encode()).digest()
         seen = cache.get(digest)
