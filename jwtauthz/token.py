@@ -142,19 +142,14 @@ class Header:
 class UnverifiedToken:
     """A token that is well-formed, and of which nothing is known to be true."""
 
-    __slots__ = ("claims", "header", "header_segment", "signature", "signing_input")
+    __slots__ = ("claims", "header", "payload", "signature", "signing_input")
 
     def __init__(
-        self,
-        header: Header,
-        claims: dict[str, Any],
-        header_segment: bytes,
-        signing_input: bytes,
-        signature: bytes,
+        self, header: Header, claims: dict[str, Any], payload: bytes, signing_input: bytes, signature: bytes
     ) -> None:
         self.header = header
         self.claims = claims
-        self.header_segment = header_segment
+        self.payload = payload
         self.signing_input = signing_input
         self.signature = signature
 
@@ -191,7 +186,7 @@ def parse(text: str, known_headers: Mapping[bytes, Header]) -> UnverifiedToken |
     claims = json_object(payload)
     if claims is None:
         return _malformed("its payload is not a strict JSON object (RFC 7519 section 7.2)")
-    return UnverifiedToken(header, claims, header_segment, signing_input, signature)  # type: ignore[arg-type]
+    return UnverifiedToken(header, claims, payload, signing_input, signature)  # type: ignore[arg-type]
 
 
 def _may_be_an_object(segment: bytes) -> bool:

@@ -73,6 +73,7 @@ class VerifiedToken:
         "_hierarchy",
         "_issuer",
         "_made",
+        "_payload",
         "_read_only",
         "_readings",
         "_scopes_from",
@@ -83,6 +84,7 @@ class VerifiedToken:
         self,
         header: Header,
         claims: Mapping[str, Any],
+        payload: bytes,
         *,
         scopes_from: Sequence[ClaimName],
         hierarchy: Hierarchy | None = None,
@@ -92,6 +94,7 @@ class VerifiedToken:
         self._header = header
         self._issuer = issuer
         self._claims = claims
+        self._payload = payload
         self._read_only: ReadOnlyDict | None = None
         self._scopes_from = scopes_from
         self._hierarchy = hierarchy
@@ -226,7 +229,9 @@ class VerifiedToken:
 
         For a printable name without quotes and backslashes, which stand there escaped.
         """
-        return name.lower() in repr(self._claims).lower()
+        # The JSON as it came says it a good deal faster than one that is made for it, unless it has escapes.
+        text = self._payload.decode()
+        return name.lower() in (repr(self._claims) if "\\" in text else text).lower()
 
     @property
     def scopes_from(self) -> Sequence[ClaimName]:

@@ -175,13 +175,13 @@ class Verifier:
             KeySetUnavailable: no keys are to be had; nothing can be said of the token.
         """
         cache = self._cache
-        if cache is None or len(text) > _MAX_CACHED_TOKEN or not text.isascii():
+        if cache is None:
             return self._verify(text, now, after)
         # Where every request brings another token, remembering them all is wasted: it costs 6 µs a token, most of
         # it for memory that has gone cold. So the first time only a mark is left, and the second time the token.
         marks, mark = self._marks, hash(text[-_MARK:])
         place = mark % len(marks)
-        if marks[place] != mark:
+        if marks[place] != mark or len(text) > _MAX_CACHED_TOKEN or not text.isascii():
             result = self._verify(text, now, after)
             if type(result) is VerifiedToken:
                 marks[place] = mark
@@ -337,10 +337,13 @@ class Verifier:
     def reading(self, token: UnverifiedToken, issuer: Issuer | None, *, stale: bool = False) -> VerifiedToken:
         """A token as a policy reads it; whether it may be believed, the caller has to know."""
         if issuer is None:
-            return VerifiedToken(token.header, token.claims, scopes_from=("scope",), hierarchy=self._hierarchy)
+            return VerifiedToken(
+                token.header, token.claims, token.payload, scopes_from=("scope",), hierarchy=self._hierarchy
+            )
         return VerifiedToken(
             token.header,
             token.claims,
+            token.payload,
             scopes_from=issuer.scopes_from,
             hierarchy=self._hierarchy,
             stale=stale,
@@ -420,7 +423,7 @@ class Verifier:
             self._headers.clear()
         if len(trusted.good_headers) >= _MAX_HEADERS:
             trusted.good_headers.clear()
-        self._headers[token.header_segment] = token.header
+        self._headers[token.signing_input.partition(b".")[0]] = token.header
         trusted.good_headers.add(token.header)
 
 
