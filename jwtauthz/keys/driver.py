@@ -105,6 +105,14 @@ class Driver:
             return Flight(landing, verdict.limit), snapshot
         return verdict, snapshot
 
+    @property
+    def has_rechecked(self) -> bool:
+        """Whether a bad signature is no reason to fetch now; asked without the lock, for they come in floods.
+
+        What it reads may be a moment old: at worst the recheck comes with the next bad signature.
+        """
+        return self._schedule.has_rechecked(self._clock())
+
     def forget(self) -> None:
         """Drop the keys, and the answer that is on its way."""
         with self._lock:

@@ -132,16 +132,23 @@ class Schedule:
 
         Keys do get replaced under their old ID. None means that the signature is bad and stays so.
         """
+        if self.has_rechecked(now):
+            return None
         if self.flight and self.flight.number == self._recheck_number:
             return Wait(self.flight, self.flight.deadline - now)
-        young = now - self.snapshot.asked <= self.timing.recheck_age
-        if young or now - self._recheck_at < self.timing.recheck_every:
-            return None
         if self.flight is None and not self._may_start(now):
             return None
         flight = self.flight or self._start(now, Kind.RECHECK, None)
         self._recheck_at, self._recheck_number = now, flight.number
         return Wait(flight, flight.deadline - now)
+
+    def has_rechecked(self, now: float) -> bool:
+        """Whether the keys are young, or were looked at again lately and that has ended; plans nothing."""
+        flight = self.flight
+        if flight and flight.number == self._recheck_number:
+            return False
+        young = now - self.snapshot.asked <= self.timing.recheck_age
+        return young or now - self._recheck_at < self.timing.recheck_every
 
     def refresh(self, now: float) -> Wait | Unavailable:
         """Plan a fetch because the application says so: no back-off and no budget stands in its way."""

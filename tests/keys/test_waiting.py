@@ -255,7 +255,7 @@ def test_the_async_twins(run) -> None:
         with pytest.raises(KeySetUnavailable):
             await keys.arefresh()
         with pytest.raises(KeySetUnavailable):
-            await RemoteKeySet(f"{server.url}/jwks").awarm_up(0.1)
+            await RemoteKeySet(f"{server.url}/jwks").awarm_up(5.0)
 
     with serving(GOOD[GOOD.index(b"{") :]) as server:
         keys = RemoteKeySet(f"{server.url}/jwks")
