@@ -16,7 +16,7 @@ import zlib
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from jwtauthz.events import FailureKind
+from jwtauthz.failures import FailureKind
 
 from .addresses import is_public
 from .freshness import retry_after

@@ -23,7 +23,7 @@ from hashlib import sha256
 from itertools import chain, repeat
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from jwtauthz.events import StoreFailure
+from jwtauthz.failures import StoreFailure
 
 from .fetch import FetchFailed
 from .shared_document import MAX_SEALED, Refused, SharedDocument

@@ -7,7 +7,7 @@ from hashlib import sha256
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
-from jwtauthz.events import FailureKind
+from jwtauthz.failures import FailureKind
 from jwtauthz.token import json_object
 
 from .discovery import discover
