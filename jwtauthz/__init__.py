@@ -23,7 +23,6 @@ from .errors import (
 from .issuer import Issuer
 from .keys.jwk import KeySet
 from .keys.remote import RemoteKeySet
-from .organization import organization
 from .policy import (
     Decision,
     Requirement,
@@ -35,14 +34,15 @@ from .policy import (
 )
 from .request import Request
 from .resource_server import ResourceServer
-from .step_up import step_up
 from .verified_token import VerifiedToken
 from .verifier import Verifier
 
 if _TYPE_CHECKING:
     from .claim_requirements import claim_equals, claim_includes
     from .issuer_resolver import IssuerResolver
+    from .organization_requirement import organization
     from .route_table import RouteTable, public
+    from .step_up_requirement import step_up
 
 # What fewer applications use is imported when it is named: it would be a tenth of the time of the whole import.
 # Nothing here may have the name of a module, which the import of that module would put in its place.
@@ -51,7 +51,9 @@ _WHEN_NAMED = {
     "RouteTable": "route_table",
     "claim_equals": "claim_requirements",
     "claim_includes": "claim_requirements",
+    "organization": "organization_requirement",
     "public": "route_table",
+    "step_up": "step_up_requirement",
 }
 
 

@@ -6,8 +6,7 @@ pure: it gets the token, the `Rules` of the token's own issuer, and the time in 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from .cures import cure
 from .errors import Code, Finding
@@ -40,8 +39,7 @@ _OTHER_KINDS: Final = ("Refresh", "Offline", "Logout")
 _RFC9068_CLAIMS: Final = ("iss", "exp", "aud", "sub", "client_id", "iat", "jti")
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
+class Rules(NamedTuple):
     """What one issuer's tokens are checked against; plain values, made once."""
 
     issuer: str

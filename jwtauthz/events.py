@@ -8,29 +8,32 @@ token, no key material, and no text that a stranger chose beyond the key IDs tha
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias
+
+from .failures import FailureKind, StoreFailure
 
 if TYPE_CHECKING:
     from .errors import AccessDenied
     from .request import Request
     from .verified_token import VerifiedToken
 
-
-class FailureKind(StrEnum):
-    """Why a fetch failed: a closed set, so that it can be the label of a metric."""
-
-    CONNECTION = "connection"  # refused, reset, cut off, TLS, name resolution
-    TIMEOUT = "timeout"
-    STATUS = "status"
-    REDIRECT = "redirect"
-    TOO_LARGE = "too_large"
-    MALFORMED = "malformed"  # not strict JSON, not a JWKS, an odd encoding
-    NO_USABLE_KEY = "no_usable_key"
-    DISCOVERY = "discovery"  # metadata of another issuer, or with an unfit jwks_uri
-    CLIENT = "client"  # something else that an injected client raised
-    ABANDONED = "abandoned"  # past its limit, whatever its thread is doing
-    NO_THREAD = "no_thread"  # this process cannot start a thread
+__all__ = [
+    "Allowed",
+    "Denied",
+    "Event",
+    "FailureKind",
+    "FleetAvailable",
+    "FleetDataRefused",
+    "FleetEvent",
+    "FleetUnavailable",
+    "KeyDropped",
+    "KeyEvent",
+    "KeysFetchFailed",
+    "KeysFetched",
+    "KeysRotated",
+    "KeysStale",
+    "StoreFailure",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,16 +98,6 @@ class KeysStale:
     source: str
     age: float
     serving_for: float
-
-
-class StoreFailure(StrEnum):
-    """What was wrong with the store of a fleet: a closed set, so that it can be the label of a metric."""
-
-    CONNECTION = "connection"
-    TIMEOUT = "timeout"
-    REFUSED = "refused"  # it is full, read-only, or does not know us
-    NONSENSE = "nonsense"  # an answer that none of us has written
-    CLIENT = "client"  # something else that an injected client raised
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 
-from . import presets
 from .checks import ALGORITHMS, Rules
 from .claims import Claim, claim_name
 from .errors import ConfigurationError
@@ -149,35 +148,49 @@ class Issuer:
         """What else `iss` says, of tokens of this very issuer."""
         return () if self.preset is None else self.preset.aliases
 
+    # What is known of vendors is imported by whoever names one.
+
     @classmethod
     def auth0(cls, domain: str, **settings: Any) -> Self:
         """Auth0: `Issuer.auth0("tenant.eu.auth0.com")`. Scopes in `scope`, and with RBAC in `permissions`."""
-        return cls._of(presets.auth0(domain), settings)
+        from .presets import auth0
+
+        return cls._of(auth0(domain), settings)
 
     @classmethod
     def okta(cls, domain: str, authorization_server: str = "default", **settings: Any) -> Self:
         """Okta: `Issuer.okta("example.okta.com")`, a custom authorization server. Scopes in `scp`."""
-        return cls._of(presets.okta(domain, authorization_server), settings)
+        from .presets import okta
+
+        return cls._of(okta(domain, authorization_server), settings)
 
     @classmethod
     def entra(cls, tenant: str, *, version: Literal[1, 2] = 2, **settings: Any) -> Self:
         """Entra ID: `Issuer.entra("<tenant ID>")`. Scopes in `scp`, application permissions in `roles`."""
-        return cls._of(presets.entra(tenant, version), settings)
+        from .presets import entra
+
+        return cls._of(entra(tenant, version), settings)
 
     @classmethod
     def cognito(cls, region: str, user_pool_id: str, **settings: Any) -> Self:
         """Cognito: `Issuer.cognito("eu-west-1", "eu-west-1_AbCdEf")`; the audience is the app client's ID."""
-        return cls._of(presets.cognito(region, user_pool_id), settings)
+        from .presets import cognito
+
+        return cls._of(cognito(region, user_pool_id), settings)
 
     @classmethod
     def keycloak(cls, base_url: str, realm: str, *, client: str | None = None, **settings: Any) -> Self:
         """Keycloak: `Issuer.keycloak("https://login.example.com", "staff")`; `client` adds that client's roles."""
-        return cls._of(presets.keycloak(base_url, realm, client), settings)
+        from .presets import keycloak
+
+        return cls._of(keycloak(base_url, realm, client), settings)
 
     @classmethod
     def google(cls, **settings: Any) -> Self:
         """Google's ID tokens, by which a service account calls a service."""
-        return cls._of(presets.google(), settings)
+        from .presets import google
+
+        return cls._of(google(), settings)
 
     @classmethod
     def aws_http_api(cls, url: str, *, compat: Compat = "strict", **settings: Any) -> Self:
@@ -186,7 +199,9 @@ class Issuer:
         With `compat="exact"` ID tokens are taken for access tokens, as AWS takes them: whoever may log in
         somewhere with this audience then comes in wherever a route asks for no scope.
         """
-        return cls._of(presets.aws_http_api(url, compat), settings)
+        from .presets import aws_http_api
+
+        return cls._of(aws_http_api(url, compat), settings)
 
     @classmethod
     def _of(cls, preset: Preset, settings: dict[str, Any]) -> Self:

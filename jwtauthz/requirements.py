@@ -381,7 +381,7 @@ class Check(Requirement):
         max_age = decision.max_age
         if not isinstance(acr_values, (tuple, list)):
             acr_values = ()
-        from .step_up import step_up
+        from .step_up_requirement import step_up
 
         try:
             step_up(*acr_values, max_age=max_age)

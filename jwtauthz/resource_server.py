@@ -24,7 +24,6 @@ from .debug import Debug, wants_page
 from .denial_log import DenialLog
 from .environment import settings_from
 from .errors import AccessDenied, Code, ConfigurationError, Finding, KeySetUnavailable, denial_class
-from .events import Allowed, Denied
 from .health import key_set_health
 from .hierarchy import Hierarchy
 from .hooks import Hooks
@@ -41,6 +40,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    from .events import Allowed, Denied  # noqa: TC004  # `_import_events` does it
     from .explain import Explanation
     from .hooks import Hook
     from .issuer_resolver import IssuerResolver
@@ -133,6 +133,7 @@ class ResourceServer:
         if fleet is not None:
             _join(fleet, self.verifier.listed)
         if self._hooks:
+            _import_events()
             self._hooks.attach(self, fleet)
 
     @classmethod
@@ -528,6 +529,12 @@ class ResourceServer:
         return (
             f"<ResourceServer issuers={[issuer.url for issuer in self.issuers]!r}{resolver} realm={self.realm!r}>"
         )
+
+
+def _import_events() -> None:
+    """Import the events that hooks are told of: most servers have no hook, and no decision should import."""
+    global Allowed, Denied  # noqa: PLW0603
+    from .events import Allowed, Denied
 
 
 def _join(fleet: Fleet, issuers: Iterable[Issuer]) -> None:

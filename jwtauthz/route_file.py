@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from .claim_requirements import claim_equals, claim_includes
 from .errors import ConfigurationError
-from .organization import organization
+from .organization_requirement import organization
 from .policy import all_of, any_of, authenticated, requirement, shadow
 from .route_rules import public, rule_of
-from .step_up import step_up
+from .step_up_requirement import step_up
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from .claims import Claim
 from .decision import Decision, Requirement
 from .errors import Code, ConfigurationError, Finding
-from .organization import Organization, PathParameter
+from .organization_requirement import Organization, PathParameter
 from .policy import requirement
 from .requirements import AllOf, AnyOf, ScopeOfRequest, Shadow
 from .route_paths import PathPattern, parse

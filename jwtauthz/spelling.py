@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from .claim_requirements import ClaimEquals, ClaimIncludes
 from .claims import show_claim
-from .organization import Organization
+from .organization_requirement import Organization
 from .requirements import AllOf, AnyOf, Authenticated, Check, Scope, ScopeOfRequest, Shadow
 from .route_rules import NoRule
-from .step_up import StepUp
+from .step_up_requirement import StepUp
 
 if TYPE_CHECKING:
     from .decision import Requirement

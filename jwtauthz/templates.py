@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from string import Formatter
 from typing import TYPE_CHECKING, Final
-from uuid import UUID
 
 from .errors import ConfigurationError
 
@@ -50,9 +49,13 @@ def fields_of(template: str) -> tuple[str, ...]:
 
 def text_of(value: object) -> str | None:
     """A path parameter as text: a string, a whole number or a UUID, as routes convert them."""
-    if isinstance(value, (str, int, UUID)) and not isinstance(value, bool):
+    if value is None or isinstance(value, bool):
+        return None
+    if isinstance(value, (str, int)):
         return str(value)
-    return None
+    from uuid import UUID  # who gives us one has imported it
+
+    return str(value) if isinstance(value, UUID) else None
 
 
 def plain(text: str) -> str:

@@ -6,7 +6,7 @@ says so (`MustWait`) instead of waiting, so that threads, asyncio and trio are s
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -46,15 +46,14 @@ _MAX_UNTIMELY: Final = 64  # it begins anew then, for tokens that are long expir
 _WAIT_FOR_NOTHING: Any = object()
 
 
-@dataclass(frozen=True, slots=True)
-class _Trusted:
+class _Trusted(NamedTuple):
     """An issuer and what its tokens are checked against at this API."""
 
     issuer: Issuer
     rules: Rules
     claim_checks: tuple[Check, ...]
     looks_plain: Look
-    good_headers: set[Header] = field(default_factory=set)  # remembered ones that pass the checks of this issuer
+    good_headers: set[Header]  # remembered ones that pass the checks of this issuer
 
 
 class _Seen(NamedTuple):
@@ -68,8 +67,7 @@ class _Seen(NamedTuple):
     valid_until: float
 
 
-@dataclass(frozen=True, slots=True)
-class Examination:
+class Examination(NamedTuple):
     """What there is to say about a token: its parts, every check, and whether signature and claims hold."""
 
     token: UnverifiedToken | None
@@ -428,7 +426,7 @@ class Verifier:
 
 
 def _trusted(issuer: Issuer, rules: Rules) -> _Trusted:
-    return _Trusted(issuer, rules, claim_checks(rules), plain_claims(rules))
+    return _Trusted(issuer, rules, claim_checks(rules), plain_claims(rules), set())
 
 
 def keys_unavailable(unavailable: KeySetUnavailable) -> Finding:

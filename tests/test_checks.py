@@ -149,7 +149,6 @@ def test_the_strict_profile_names_the_one_type_it_takes():
 
 def test_where_tokens_name_their_key_one_that_does_not_is_told_of_it():
     # The presets of issuers that always write a kid ask for it.
-    from dataclasses import replace
 
     from jwtauthz.checks import Rules, key_id
     from jwtauthz.token import parse
@@ -157,7 +156,7 @@ def test_where_tokens_name_their_key_one_that_does_not_is_told_of_it():
     rules = Rules(MINT.url, frozenset(), frozenset(), 5, "default")
     token = parse(MINT.token(kid=None), {})
     assert key_id(token, rules, NOW) is None
-    finding = key_id(token, replace(rules, key_id_required=True), NOW)
+    finding = key_id(token, rules._replace(key_id_required=True), NOW)
     assert (str(finding.code), finding.claim) == ("malformed_token", "kid")
 
 

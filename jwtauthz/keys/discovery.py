@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from jwtauthz.checks import show
-from jwtauthz.events import FailureKind
+from jwtauthz.failures import FailureKind
 from jwtauthz.token import json_object
 
 from .fetch import FetchFailed

@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from weakref import WeakSet
 
-from jwtauthz.events import FailureKind
+from jwtauthz.failures import FailureKind
 
 from .fetch import THREAD_NAME, FetchFailed
 from .flight import Flight, Landing

@@ -14,10 +14,9 @@ import threading
 import time
 import zlib
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from jwtauthz.events import FailureKind
+from jwtauthz.failures import FailureKind
 
 from .addresses import is_public
 from .freshness import retry_after
@@ -85,8 +84,7 @@ class FetchFailed(Exception):
         self.retry_after = retry_after
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """A 200 with its decoded body, or a 304 without one. Header names are in lower case."""
 
     status: int

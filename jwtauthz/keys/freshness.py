@@ -7,10 +7,9 @@ These are the origin's own words; `schedule.Timing` bounds them. We are a privat
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,8 +20,7 @@ _DIRECTIVE: Final = re.compile(r'([!#$%&\'*+.^_`|~0-9A-Za-z-]+)(?:\s*=\s*("(?:[^
 _NO_STALE: Final = frozenset({"no-store", "no-cache", "must-revalidate"})
 
 
-@dataclass(frozen=True, slots=True)
-class Freshness:
+class Freshness(NamedTuple):
     """What one answer says of its own life.
 
     `lifetime` is in seconds from the moment the request was sent, None if the answer does not say.

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from jwtauthz.checks import ALGORITHMS, show
 from jwtauthz.errors import ConfigurationError
@@ -40,8 +39,7 @@ class SkippedKey:
     alarming: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """The answer of a look-up: the 1 to 4 keys to try, and whether they are older than they should be."""
 
     keys: tuple[Key, ...]
@@ -112,6 +110,8 @@ class KeySet:
     @classmethod
     def from_file(cls, path: str | os.PathLike[str]) -> Self:
         """Build a set from a file that holds a JWKS or a PEM. Raises ConfigurationError."""
+        from pathlib import Path  # a fiftieth of the whole import, and most key sets are in no file
+
         try:
             content = Path(path).read_bytes()
         except OSError as error:

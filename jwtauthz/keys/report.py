@@ -7,19 +7,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from jwtauthz.checks import show
 from jwtauthz.errors import ConfigurationError
-from jwtauthz.events import (
-    KeyDropped,
-    KeyEvent,
-    KeysFetched,
-    KeysFetchFailed,
-    KeysRotated,
-    KeysStale,
-)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from jwtauthz.events import FleetEvent
+    from jwtauthz import events  # noqa: TC004  # `_import_events` does it
+    from jwtauthz.events import FleetEvent, KeyEvent
 
     from .fetch import FetchFailed
     from .jwk import KeySet, SkippedKey
@@ -32,6 +25,16 @@ logger = logging.getLogger("jwtauthz.keys")
 _LOG_EVERY: Final = 60.0  # seconds between two lines about one and the same outage
 
 
+def _import_events() -> None:
+    """Import the events with the first hook: a tenth of the whole import, and most processes have no hook.
+
+    Not in the thread of a fetch, when there is one to tell: a child that is forked meanwhile would wait for that
+    import for ever.
+    """
+    global events  # noqa: PLW0603
+    from jwtauthz import events
+
+
 class Teller:
     """Tells hooks. Called outside of any lock; a hook that raises is logged, never fatal."""
 
@@ -42,10 +45,13 @@ class Teller:
         for hook in self._hooks:
             if not callable(hook):
                 raise ConfigurationError(f"on_event={hook!r} cannot be called. Write a function of one event.")
+        if self._hooks:
+            _import_events()
 
     def subscribe(self, hook: Hook | FleetHook) -> None:
         """Tell one hook more, unless it is told already."""
         if hook not in self._hooks:
+            _import_events()
             self._hooks = (*self._hooks, hook)
 
     def tell(self, event: KeyEvent | FleetEvent) -> None:
@@ -75,18 +81,19 @@ class Reporter(Teller):
             logger.info("%s: the keys can be fetched again, after %d failures", self.source, failures)
         logger.debug("%s: %d keys, fresh for %.0f s", self.source, len(new.keys.keys), fresh_for)
         self._logged = float("-inf")
-        self.tell(
-            KeysFetched(
-                source=self.source,
-                keys=len(new.keys.keys),
-                skipped=len(new.keys.skipped),
-                confirmed=confirmed,
-                seconds=seconds,
-                fresh_for=fresh_for,
-                failures=failures,
-                shared=new.by_fleet,
+        if self._hooks:
+            self.tell(
+                events.KeysFetched(
+                    source=self.source,
+                    keys=len(new.keys.keys),
+                    skipped=len(new.keys.skipped),
+                    confirmed=confirmed,
+                    seconds=seconds,
+                    fresh_for=fresh_for,
+                    failures=failures,
+                    shared=new.by_fleet,
+                )
             )
-        )
         if not confirmed:
             self._changed(old.keys, new.keys)
 
@@ -96,14 +103,16 @@ class Reporter(Teller):
         removed = tuple(key.name for key in old.keys if key not in new.keys)
         if old.keys and (added or removed):
             logger.info("%s: keys added %s, removed %s", self.source, show(added), show(removed))
-            self.tell(KeysRotated(source=self.source, added=added, removed=removed))
+            if self._hooks:
+                self.tell(events.KeysRotated(source=self.source, added=added, removed=removed))
 
     def _alarm(self, skipped: Sequence[SkippedKey]) -> None:
         """Tell of secrets that are published; of each once, as long as it stays there."""
         told, self._alarmed = self._alarmed, frozenset(skip for skip in skipped if skip.alarming)
         for skip in self._alarmed - told:
             logger.error("%s: key %s dropped: %s", self.source, show(skip.kid, 64), skip.reason)
-            self.tell(KeyDropped(source=self.source, kid=skip.kid, reason=skip.reason))
+            if self._hooks:
+                self.tell(events.KeyDropped(source=self.source, kid=skip.kid, reason=skip.reason))
 
     def failed(self, failure: FetchFailed, held: Snapshot, *, now: float, failures: int, retry_in: float) -> None:
         """Report a fetch that brought nothing, and what it means for the keys at hand."""
@@ -117,16 +126,18 @@ class Reporter(Teller):
                 f"the keys at hand serve for {serving_for:.0f} s" if serving_for > 0 else "no keys are at hand"
             )
             logger.warning("%s: %s (failure %d; %s)", self.source, reason, failures, how_long)
-        self.tell(
-            KeysFetchFailed(
-                source=self.source,
-                kind=failure.kind,
-                reason=reason,
-                failures=failures,
-                retry_in=retry_in,
-                holding=serving_for > 0,
+        if self._hooks:
+            self.tell(
+                events.KeysFetchFailed(
+                    source=self.source,
+                    kind=failure.kind,
+                    reason=reason,
+                    failures=failures,
+                    retry_in=retry_in,
+                    holding=serving_for > 0,
+                )
             )
-        )
         if held.fresh_until <= now < held.stale_until and not self._stale_told:
             self._stale_told = True
-            self.tell(KeysStale(source=self.source, age=now - held.asked, serving_for=serving_for))
+            if self._hooks:
+                self.tell(events.KeysStale(source=self.source, age=now - held.asked, serving_for=serving_for))

@@ -19,7 +19,6 @@ older answer never replaces a newer one.
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .states import (
@@ -240,7 +239,7 @@ class Schedule:
         """Go on with the keys at hand: no fetch was made, so nothing has failed either."""
         self._ended = now
         vouched = self.snapshot.vouched if age is None else flight.started - age
-        self.snapshot = replace(self.snapshot, number=flight.number, vouched=vouched, by_fleet=True)
+        self.snapshot = self.snapshot._replace(number=flight.number, vouched=vouched, by_fleet=True)
         if flight.kind is Kind.MISS:
             self._cost_nothing()
         elif flight.kind is Kind.RECHECK:  # worth another look when the fleet may fetch again

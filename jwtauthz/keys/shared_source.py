@@ -17,13 +17,13 @@ from __future__ import annotations
 import random
 import time
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
 from itertools import chain, repeat
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from jwtauthz.events import StoreFailure
+from jwtauthz.failures import StoreFailure
 
 from .fetch import FetchFailed
 from .shared_document import MAX_SEALED, Refused, SharedDocument
@@ -262,7 +262,7 @@ class _Flight:
         self.tried = True
         source, memory = self.source, self.memory
         if source.seal is not None and (source.body is None or source.body[0] != memory.digest):
-            memory = replace(memory, headers={})  # "not modified" would leave us with nothing to share
+            memory = memory._replace(headers={})  # "not modified" would leave us with nothing to share
         asked = source.wall()
         try:
             answer, memory = source.origin.ask(self.plan, memory, self._time_to_fetch)

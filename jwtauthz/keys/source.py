@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field, replace
 from hashlib import sha256
-from typing import TYPE_CHECKING, Final, Protocol
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
-from jwtauthz.events import FailureKind
+from jwtauthz.failures import FailureKind
 from jwtauthz.token import json_object
 
 from .discovery import discover
@@ -31,8 +31,7 @@ _KEPT_HEADERS: Final = ("cache-control", "expires", "etag", "last-modified")
 _VALIDATORS: Final = (("etag", "If-None-Match"), ("last-modified", "If-Modified-Since"))
 
 
-@dataclass(frozen=True, slots=True)
-class Memory:
+class Memory(NamedTuple):
     """What a flight tells the next one: where the keys were, and what names the document that they came in.
 
     `discovered` is when the metadata were read. `headers` are those of the document that a 304 leaves in
@@ -43,7 +42,7 @@ class Memory:
     url: str | None = None
     discovered: float = NEVER
     digest: bytes | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = MappingProxyType({})
     as_of: float = NEVER
 
     def without_document(self) -> Memory:
@@ -89,17 +88,17 @@ class Source:
             asked = time.time()
             answer = session.get(memory.url or "", _request_headers(plan, memory))
         # It never falls, even if the clock was set back: what is older than this stays older.
-        return answer, replace(memory, as_of=max(as_of, asked))
+        return answer, memory._replace(as_of=max(as_of, asked))
 
     def take(self, answer: Answer, memory: Memory, keys: KeySet) -> tuple[Arrived, Memory]:
         """Read what it answered. Raises FetchFailed."""
         if answer.status == 304:
             kept = {**memory.headers, **answer.headers}
-            return _arrived(keys, kept), replace(memory, headers=_to_keep(kept))
+            return _arrived(keys, kept), memory._replace(headers=_to_keep(kept))
         digest = sha256(answer.body).digest()
         if digest != memory.digest:
             keys = self.read(answer.body, memory.url or "", keys)
-        memory = replace(memory, digest=digest, headers=_to_keep(answer.headers))
+        memory = memory._replace(digest=digest, headers=_to_keep(answer.headers))
         return _arrived(keys, answer.headers), memory
 
     @staticmethod
@@ -122,7 +121,7 @@ class Source:
     def _located(self, plan: Plan, memory: Memory, session: Session) -> Memory:
         """Say where the keys are, asking the issuer where that is due: after failures, and once a day."""
         if self._jwks_url is not None or self._issuer is None:
-            return replace(memory, url=self._jwks_url)
+            return memory._replace(url=self._jwks_url)
         recent = plan.started - memory.discovered < self.timing.rediscovery
         if memory.url is not None and recent and not plan.after_failure:
             return memory
@@ -134,7 +133,7 @@ class Source:
                 raise
             return memory
         if url == memory.url:
-            return replace(memory, discovered=plan.started)
+            return memory._replace(discovered=plan.started)
         return Memory(url, discovered=plan.started)  # validators of another URL would be lies
 
 

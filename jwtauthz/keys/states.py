@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
@@ -35,8 +34,7 @@ class Kind(StrEnum):
     MANUAL = "manual"  # because the application says so
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """A fetch to be made. `number` grows; `wanted` is the question it is to answer, if there is one.
 
     `after_failure` says that the one before failed, so that nothing it used should be relied on; `held` is when
@@ -62,8 +60,7 @@ class Plan:
         return self.kind in (Kind.REFRESH, Kind.MANUAL)
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(NamedTuple):
     """Keys and the times that belong to them; what a look-up reads. Never changed, only replaced.
 
     `number` is that of the flight that brought or confirmed them, `asked` when the issuer was asked for them
@@ -72,7 +69,7 @@ class Snapshot:
     found just these keys: enough to refuse a key ID, not to keep them any longer.
     """
 
-    keys: KeySet = field(default_factory=lambda: KeySet(()))
+    keys: KeySet = KeySet(())
     number: int = 0
     asked: float = NEVER
     vouched: float = NEVER
@@ -107,7 +104,7 @@ class Snapshot:
         if self.asked == NEVER:
             return self
         part = timing.refresh_from + (timing.refresh_to - timing.refresh_from) * chance
-        return replace(self, refresh_at=self.asked + (self.fresh_until - self.asked) * part)
+        return self._replace(refresh_at=self.asked + (self.fresh_until - self.asked) * part)
 
 
 EMPTY: Final = Snapshot()
@@ -120,17 +117,15 @@ class Shared(NamedTuple):
     past_caches: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Arrived:
+class Arrived(NamedTuple):
     """A fetch brought keys, or confirmed those that we had; `shared` if it was one of another process."""
 
     keys: KeySet
-    freshness: Freshness = field(default_factory=Freshness)
+    freshness: Freshness = Freshness()
     shared: Shared | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Spared:
+class Spared(NamedTuple):
     """No fetch was made, because the fleet has spent its budget for unknown key IDs.
 
     `age` is how many seconds ago, at most, another process is said to have found the keys that we hold; None
@@ -140,35 +135,32 @@ class Spared:
     age: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(NamedTuple):
     """A fetch brought nothing; `retry_after` is what the issuer asked for, in seconds."""
 
     retry_after: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Use:
+class Use(NamedTuple):
     """Verify with the keys at hand."""
 
     stale: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Wait:
+class Wait(NamedTuple):
     """Wait for this flight, so many seconds at most, then look once more."""
 
     plan: Plan
     limit: float
 
 
-@dataclass(frozen=True, slots=True)
 class Refuse:
     """No such key, and that is certain: 401."""
 
+    __slots__ = ()
 
-@dataclass(frozen=True, slots=True)
-class Unavailable:
+
+class Unavailable(NamedTuple):
     """Nothing can be said: 503. Asking again may help after `retry_after` seconds."""
 
     retry_after: float

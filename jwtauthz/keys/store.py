@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakSet
 
-from jwtauthz.events import FleetAvailable, FleetUnavailable, StoreFailure
+from jwtauthz.events import FleetAvailable, FleetUnavailable
+from jwtauthz.failures import StoreFailure
 
 from .breaker import Breaker
 from .flight import Flight, Landing

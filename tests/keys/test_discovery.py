@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -200,8 +199,8 @@ def test_what_was_discovered_is_not_asked_for_again(issuer) -> None:
 @pytest.mark.parametrize(
     "later",
     [
-        pytest.param(replace(FIRST, after_failure=True), id="after a failed fetch"),
-        pytest.param(replace(FIRST, started=86_400.0), id="after a day"),
+        pytest.param(FIRST._replace(after_failure=True), id="after a failed fetch"),
+        pytest.param(FIRST._replace(started=86_400.0), id="after a day"),
     ],
 )
 def test_a_jwks_uri_that_moves_is_followed(issuer, later: Plan) -> None:
@@ -218,7 +217,7 @@ def test_a_jwks_uri_that_moves_is_followed(issuer, later: Plan) -> None:
 def test_reading_metadata_again_keeps_the_validators_of_an_unmoved_url(issuer) -> None:
     _, server = issuer
     _, memory = fetch(server)
-    fetch(server, memory, replace(FIRST, started=86_400.0))
+    fetch(server, memory, FIRST._replace(started=86_400.0))
     assert server.requests[-1].headers["if-none-match"] == '"v1"'
 
 
@@ -226,7 +225,7 @@ def test_metadata_out_of_reach_do_not_stop_keys_that_are_not(issuer) -> None:
     made, server = issuer
     _, memory = fetch(server)
     made.broken = {OIDC}
-    arrived, again = fetch(server, memory, replace(FIRST, after_failure=True))
+    arrived, again = fetch(server, memory, FIRST._replace(after_failure=True))
     assert arrived.keys.keys
     assert again.discovered == memory.discovered, "so that the next flight asks again"
 
@@ -236,7 +235,7 @@ def test_odd_metadata_do(issuer) -> None:
     _, memory = fetch(server)
     made.url = "https://evil.example"
     with pytest.raises(FetchFailed, match=r"evil\.example"):
-        fetch(server, memory, replace(FIRST, after_failure=True))
+        fetch(server, memory, FIRST._replace(after_failure=True))
 
 
 def test_discovery_and_keys_share_one_deadline() -> None:

@@ -195,6 +195,26 @@ def test_importing_costs_no_http_client() -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize(
+    "hook", [pytest.param("None", id="told to nobody"), pytest.param("lambda event: None", id="told to a hook")]
+)
+def test_a_fetch_imports_nothing_of_ours(hook: str) -> None:
+    """Its thread must not: a child that is forked meanwhile would wait for that import for ever."""
+    script = f"""
+        import sys, threading
+        from jwtauthz import RemoteKeySet
+        keys = RemoteKeySet(sys.argv[1], on_event={hook})
+        before = set(sys.modules)
+        keys.refresh()
+        for thread in set(threading.enumerate()) - {{threading.current_thread()}}:
+            thread.join()  # hooks are told when the waiters have been
+        print([name for name in set(sys.modules) - before if name.startswith("jwtauthz")])
+    """
+    with serving(lambda _: GOOD) as server:
+        _, done = run(script, f"{server.url}/jwks")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "[]\n", "")
+
+
 def test_the_wall_clock_is_not_asked_for_ages(monkeypatch: pytest.MonkeyPatch) -> None:
     with serving(lambda _: GOOD) as server:
         keys = RemoteKeySet(f"{server.url}/jwks", timing=Timing())

@@ -193,7 +193,8 @@ class Model(RuleBasedStateMachine):
 
     def check(self, verdict: Any, kid: str, known: bool, state: State, waited: int | None) -> None:
         if state in (State.FRESH, State.DUE) and known:
-            assert verdict == Use(stale=False), "a known key ID in FRESH or DUE never waits"
+            assert isinstance(verdict, Use), "a known key ID in FRESH or DUE never waits"
+            assert not verdict.stale
         if waited is not None:
             assert not isinstance(verdict, Wait), "nobody waits twice"
         if isinstance(verdict, Wait):
