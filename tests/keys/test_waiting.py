@@ -255,12 +255,12 @@ def test_the_async_twins(run) -> None:
         with pytest.raises(KeySetUnavailable):
             await keys.arefresh()
         with pytest.raises(KeySetUnavailable):
-            await RemoteKeySet(f"{server.url}/jwks").awarm_up(5.0)
+            await RemoteKeySet(f"{server.url}/jwks").awarm_up(0.5)
 
     with serving(GOOD[GOOD.index(b"{") :]) as server:
         keys = RemoteKeySet(f"{server.url}/jwks")
         run(main)
-        assert len(server.requests) == 4
+        assert len(server.requests) >= 4  # the last one may have tried twice in its time
 
 
 def test_stale_keys_nobody_has_tried_to_refresh_cost_a_second_at_most() -> None:
