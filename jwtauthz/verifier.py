@@ -195,21 +195,23 @@ class Verifier:
 
     def _seen_again(self, seen: _Seen, now: float, after: Flight | None) -> VerifiedToken | None:
         """The token of an earlier request, if all but its signature still speaks for it."""
-        if not seen.valid_from <= now < seen.valid_until:
+        token, trusted, key, algorithm, valid_from, valid_until = seen
+        if not valid_from <= now < valid_until:
             return None
-        if self._pool is not None and self._held(seen.token.issuer) is not seen.trusted:
+        pool = self._pool
+        if pool is not None and self._held(token.issuer) is not trusted:
             return None  # the resolver's pool dropped the issuer, or has it anew
         try:
-            found = seen.trusted.issuer.key_set.find(seen.token.key_id, seen.algorithm, after=after)
+            found = trusted.issuer.key_set.find(token.key_id, algorithm, after=after)
         except KeyUnknown:
             return None
-        if seen.key in found.keys and found.stale is seen.token.stale:
-            if self._untimely:
-                self._untimely.clear()
-            if self._pool is not None:
-                self._pool.verified(seen.token.issuer, seen.trusted)
-            return seen.token
-        return None
+        if key not in found.keys or found.stale is not token.stale:
+            return None
+        if self._untimely:
+            self._untimely.clear()
+        if pool is not None:
+            pool.verified(token.issuer, trusted)
+        return token
 
     def _verify(
         self, text: str, now: float, after: Flight | None, digest: bytes | None = None
