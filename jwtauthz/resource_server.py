@@ -267,7 +267,8 @@ class ResourceServer:
     ) -> VerifiedToken:
         """As `permit`, for asyncio and trio."""
         needed, now = _requirement(needs, claim, claims), self._clock()
-        self._concluded(await self._apermit(token, request, needed, now), request, needed, now)
+        resolved = await needed.resolved(token, request) if needed.is_async else needed
+        self._concluded(self._permit(token, request, resolved, now), request, needed, now)
         return token
 
     def explain(
@@ -328,7 +329,8 @@ class ResourceServer:
             return token
         if self._revocation is not None and (finding := await self._revocation.aask(token)) is not None:
             return self._denial(needed, (finding,))
-        return await self._apermit(token, request, needed, now, enforce=enforce)
+        resolved = await needed.resolved(token, request) if needed.is_async else needed
+        return self._permit(token, request, resolved, now, enforce=enforce)
 
     def _authenticate(
         self, request: Request, needed: Requirement, optional: bool, now: float, after: Flight | None
@@ -367,12 +369,6 @@ class ResourceServer:
             return denied
         self._tell(denied, request, needed, now, enforced=False)
         return token
-
-    async def _apermit(
-        self, token: VerifiedToken, request: Request, needed: Requirement, now: float, *, enforce: bool = False
-    ) -> VerifiedToken | AccessDenied:
-        resolved = await needed.resolved(token, request) if needed.is_async else needed
-        return self._permit(token, request, resolved, now, enforce=enforce)
 
     def _concluded(
         self,
