@@ -48,7 +48,7 @@ from .errors import AccessDenied, ConfigurationError
 from .login import Login
 from .openapi import SecurityDescription
 from .policy import Requirement, Shadow, authenticated, requirement
-from .resource_server import ResourceServer
+from .resource_server import LATER, ResourceServer
 from .starlette import _KEY, _POLICY_VIOLATION, Asked, _Denial, health_endpoint, let_in, permit
 from .typed_claims import typed
 from .verified_token import VerifiedToken
@@ -235,7 +235,11 @@ class _Required(SecurityBase):
             if token is not None:
                 await permit(server, token, request, needed)
             else:
-                token = await server.aauthorize(request, needed, optional=self.optional and not above)
+                optional = self.optional and not above
+                decided = server.authorize_at_once(request, needed, optional=optional)
+                token = (
+                    await server.aauthorize(request, needed, optional=optional) if decided is LATER else decided
+                )
             if self._shadow is not None and token is not None:
                 await permit(server, token, request, self._shadow)
         except AccessDenied as denied:

@@ -43,7 +43,7 @@ from .errors import AccessDenied, ConfigurationError
 from .health import HEADERS, Health
 from .policy import authenticated, requirement
 from .request import Request
-from .resource_server import ResourceServer
+from .resource_server import LATER, ResourceServer
 from .route_table import WEBSOCKET, RouteTable
 from .signatures import signature_of
 from .starlette_routes import NEEDS, RouteCheck, inner_root_of, route_path
@@ -342,7 +342,10 @@ async def _admit(
     if admission.token is not None:
         await permit(server, admission.token, asked, needed)
     elif not (server.preflight and asked.is_preflight):
-        let_in(asked.scope, await server.aauthorize(asked, needed, optional=optional))
+        token = server.authorize_at_once(asked, needed, optional=optional)
+        if token is LATER:
+            token = await server.aauthorize(asked, needed, optional=optional)
+        let_in(asked.scope, token)
 
 
 async def permit(server: ResourceServer, token: VerifiedToken, asked: Asked, needed: Requirement) -> None:
