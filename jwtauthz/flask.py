@@ -36,7 +36,7 @@ from .flask_routes import NEEDS, guard_by_rules
 from .health import HEADERS, Health
 from .policy import requirement
 from .request import Request
-from .resource_server import ResourceServer
+from .resource_server import LATER, ResourceServer
 from .route_table import RouteTable
 from .sources import NOT_WHOLE
 from .typed_claims import typed
@@ -279,9 +279,12 @@ def _admit(needed: Requirement, *, optional: bool, path_params: Mapping[str, str
     elif server.preflight and asked.is_preflight:
         setattr(asked.source, _TOKEN, None)
     else:
-        needs_async = needed.is_async or server.needs_async
-        authorize = current_app.async_to_sync(server.aauthorize) if needs_async else server.authorize
-        setattr(asked.source, _TOKEN, authorize(asked, needed, optional=optional))
+        decided = server.authorize_at_once(asked, needed, optional=optional)
+        if decided is LATER:
+            needs_async = needed.is_async or server.needs_async
+            authorize = current_app.async_to_sync(server.aauthorize) if needs_async else server.authorize
+            decided = authorize(asked, needed, optional=optional)
+        setattr(asked.source, _TOKEN, decided)
 
 
 async def _aadmit(needed: Requirement, *, optional: bool) -> None:

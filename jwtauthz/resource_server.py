@@ -253,7 +253,7 @@ class ResourceServer:
     def authorize_at_once(
         self, request: Request, needed: Requirement, *, optional: bool = False
     ) -> VerifiedToken | Later | None:
-        """As `authorize`, for doors on an event loop; `LATER` where something must be awaited: then `aauthorize`.
+        """As `authorize`, for doors; `LATER` where something has to be waited for: then one of the other two.
 
         Nearly nothing ever has to be, and a request that passes through no coroutine here takes 0.7 µs less.
         """

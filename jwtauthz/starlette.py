@@ -175,11 +175,11 @@ class JWTAuthzMiddleware:
         scope["user"] = _Anonymous()
         answer = None  # what the app has answered already, if anything
 
-        async def watch(message: Message) -> None:
+        def watch(message: Message) -> Awaitable[None]:  # no coroutine around that of `send`: 0.5 µs less
             nonlocal answer
             if message["type"] in _ANSWERS:
                 answer = message["type"]
-            await send(message)
+            return send(message)
 
         try:
             needed, params = self._asks(scope)
