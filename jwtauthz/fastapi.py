@@ -199,7 +199,7 @@ class _Required(SecurityBase):
         self.model, self.scheme_name = authz.model, authz.scheme_name  # for OpenAPI
         self._shadow = needed if isinstance(needed, Shadow) else None
         self.enforced = authenticated() if self._shadow else needed
-        self._with_scopes: dict[tuple[str, ...], Requirement] = {(): self.enforced}
+        self._with_scopes: dict[tuple[str, ...], Requirement] = {}
         # All that FastAPI may fill in; nothing of it comes from the client.
         self.__signature__ = Signature(
             [
@@ -217,13 +217,13 @@ class _Required(SecurityBase):
         return Security(self, scopes=list(map(_Own, self.needed.scopes)), use_cache=False)
 
     async def __call__(self, connection: HTTPConnection, asked: SecurityScopes) -> VerifiedToken | None:
-        above = tuple([scope for scope in asked.scopes if type(scope) is not _Own])
-        needed = self._all_needed(above)
+        above = [scope for scope in asked.scopes if type(scope) is not _Own]
+        needed = self._with(tuple(above)) if above else self.enforced
         server, scope = self.authz.server, connection.scope
         request = Asked(scope, connection)
         if not server.credentials.in_header:
             await place(request, scope, server.credentials)
-        if server.preflight and request.is_preflight:
+        if not request.authorization and server.preflight and request.is_preflight:
             return None
         # One request may ask many times: the token is verified once, every requirement is asked.
         verified: dict[ResourceServer, VerifiedToken] = scope.setdefault(_VERIFIED, {})
@@ -252,7 +252,7 @@ class _Required(SecurityBase):
                 let_in(scope, token)
         return token
 
-    def _all_needed(self, scopes: tuple[str, ...]) -> Requirement:
+    def _with(self, scopes: tuple[str, ...]) -> Requirement:
         """Its own requirement and the scopes asked for above it. Raises ConfigurationError."""
         needed = self._with_scopes.get(scopes)
         if needed is None:

@@ -276,7 +276,7 @@ def _admit(needed: Requirement, *, optional: bool, path_params: Mapping[str, str
     token = getattr(asked.source, _TOKEN, None)
     if token is not None:
         (current_app.async_to_sync(server.apermit) if needed.is_async else server.permit)(token, asked, needed)
-    elif server.preflight and asked.is_preflight:
+    elif not asked.authorization and server.preflight and asked.is_preflight:
         setattr(asked.source, _TOKEN, None)
     else:
         decided = server.authorize_at_once(asked, needed, optional=optional)
@@ -295,7 +295,7 @@ async def _aadmit(needed: Requirement, *, optional: bool) -> None:
     token = getattr(asked.source, _TOKEN, None)
     if token is not None:
         await server.apermit(token, asked, needed)
-    elif server.preflight and asked.is_preflight:
+    elif not asked.authorization and server.preflight and asked.is_preflight:
         setattr(asked.source, _TOKEN, None)
     else:
         setattr(asked.source, _TOKEN, await server.aauthorize(asked, needed, optional=optional))

@@ -76,7 +76,10 @@ class Request:
 
     @property
     def is_preflight(self) -> bool:
-        """Whether a browser asks if it may send the real request (Fetch, "CORS-preflight request")."""
+        """Whether a browser asks if it may send the real request (Fetch, "CORS-preflight request").
+
+        One with credentials never is; doors look at `authorization` first, and ask this of the others alone.
+        """
         return (
             self.method == "OPTIONS"
             and not self.authorization

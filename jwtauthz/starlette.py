@@ -182,9 +182,9 @@ class JWTAuthzMiddleware:
             return send(message)
 
         try:
-            needed, params = self._asks(scope)
+            needed, params = (self._needed, None) if self._table is None else self._asks(scope, self._table)
             if needed is not None:
-                await _admit(Asked(scope), needed, optional=self.optional, path_params=params)
+                await _admit(admission, Asked(scope), needed, optional=self.optional, path_params=params)
             await self.app(scope, receive, watch)
         except AccessDenied as denied:
             if answer is None:
@@ -194,14 +194,12 @@ class JWTAuthzMiddleware:
             else:
                 raise  # too late for another answer
 
-    def _asks(self, scope: Scope) -> tuple[Requirement | None, Mapping[str, str] | None]:
+    def _asks(self, scope: Scope, table: RouteTable) -> tuple[Requirement | None, Mapping[str, str]]:
         """What a connection needs, None for nothing, and the path parameters as the rule has them."""
-        if self._table is None:
-            return self._needed, None
         if self._routes is not None:
             self._routes.at_request()
         method = WEBSOCKET if scope["type"] == "websocket" else scope["method"]
-        found = self._table.find(method, route_path(scope, self._root))
+        found = table.find(method, route_path(scope, self._root))
         return found.needed, found.path_params
 
     def layers_for(self, route: AppRoute, prefix: str) -> tuple[Layer, ...]:
@@ -255,7 +253,8 @@ def _protect(view: _View, *, needed: Requirement, optional: bool) -> _View:
         async def async_view(*args: Any, **kwargs: Any) -> Any:
             connection = find(args, kwargs)
             try:
-                await _admit(Asked(connection.scope, connection), needed, optional=optional)
+                asked = Asked(connection.scope, connection)
+                await _admit(_admission(connection.scope), asked, needed, optional=optional)
                 return await call(*args, **kwargs)
             except AccessDenied as denied:
                 return _denial(connection, denied)
@@ -289,7 +288,7 @@ def _protect_class(view: type[HTTPEndpoint | WebSocketEndpoint], needed: Require
     async def guarded(self: Any) -> None:
         connection = HTTPConnection(self.scope)
         try:
-            await _admit(Asked(connection.scope, connection), needed, optional=optional)
+            await _admit(_admission(self.scope), Asked(self.scope, connection), needed, optional=optional)
         except AccessDenied as denied:
             await _denial(connection, denied)(self.scope, self.receive, self.send)
         else:
@@ -330,10 +329,14 @@ def _is_async(view: Any) -> bool:
 
 
 async def _admit(
-    asked: Asked, needed: Requirement, *, optional: bool, path_params: Mapping[str, str] | None = None
+    admission: _Admission,
+    asked: Asked,
+    needed: Requirement,
+    *,
+    optional: bool,
+    path_params: Mapping[str, str] | None = None,
 ) -> None:
     """Let a connection in, or raise the denial; a token is verified once per connection."""
-    admission = _admission(asked.scope)
     server = admission.server
     if not server.credentials.in_header:
         await place(asked, asked.scope, server.credentials)
@@ -341,7 +344,7 @@ async def _admit(
         asked.path_params = {**asked.path_params, **path_params}
     if admission.token is not None:
         await permit(server, admission.token, asked, needed)
-    elif not (server.preflight and asked.is_preflight):
+    elif asked.authorization or not (server.preflight and asked.is_preflight):
         token = server.authorize_at_once(asked, needed, optional=optional)
         if token is LATER:
             token = await server.aauthorize(asked, needed, optional=optional)
@@ -362,7 +365,7 @@ def _admit_in_thread(connection: HTTPConnection, needed: Requirement, *, optiona
     if admission.token is not None and not needed.is_async and admission.server.credentials.in_header:
         admission.server.permit(admission.token, asked, needed)
     else:
-        from_thread.run(partial(_admit, asked, needed, optional=optional))
+        from_thread.run(partial(_admit, admission, asked, needed, optional=optional))
 
 
 def let_in(scope: Scope, token: VerifiedToken | None) -> None:
