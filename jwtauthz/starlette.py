@@ -254,7 +254,7 @@ def _protect(view: _View, *, needed: Requirement, optional: bool) -> _View:
             connection = find(args, kwargs)
             try:
                 asked = Asked(connection.scope, connection)
-                await _admit(_admission(connection.scope), asked, needed, optional=optional)
+                await _admit(_admission(connection), asked, needed, optional=optional)
                 return await call(*args, **kwargs)
             except AccessDenied as denied:
                 return _denial(connection, denied)
@@ -288,7 +288,7 @@ def _protect_class(view: type[HTTPEndpoint | WebSocketEndpoint], needed: Require
     async def guarded(self: Any) -> None:
         connection = HTTPConnection(self.scope)
         try:
-            await _admit(_admission(self.scope), Asked(self.scope, connection), needed, optional=optional)
+            await _admit(_admission(connection), Asked(self.scope, connection), needed, optional=optional)
         except AccessDenied as denied:
             await _denial(connection, denied)(self.scope, self.receive, self.send)
         else:
@@ -410,7 +410,9 @@ class Asked(Request):
 
 
 def _admission(connection: HTTPConnection | Mapping[str, Any]) -> _Admission:
-    admission: _Admission | None = connection.get(_KEY)
+    # The scope itself: `get` of a connection goes through three more functions, for 0.4 µs.
+    scope: Mapping[str, Any] = getattr(connection, "scope", connection)
+    admission: _Admission | None = scope.get(_KEY)
     if admission is None:
         raise RuntimeError(
             "There is no JWTAuthzMiddleware around this, so nobody could be asked. "
