@@ -4,6 +4,7 @@
 """
 
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 from jwtauthz import ResourceServer, VerifiedToken, all_of
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import JSONResponse
 
-ANSWER = {"sub": "auth0|66d1f0c2a9b7000000000000"}  # as long as the protected ones'
+ANSWER: "dict[str, str | None]" = {"sub": "auth0|66d1f0c2a9b7000000000000"}  # as long as the protected ones'
 
 
 def _server(issuer: str) -> ResourceServer:
@@ -103,8 +104,11 @@ def starlette_pyjwt(issuer: str) -> Any:
     return Starlette(routes=[Route("/protected", answer)])
 
 
-def fastapi_app(issuer: str) -> Any:
-    """An open route, one with a dependency that does nothing, and one with ours."""
+def fastapi_app(issuer: str, first: str = "protected") -> Any:
+    """An open route, one with a dependency that does nothing, and one with ours.
+
+    FastAPI tries its routes in turn, for 0.8 µs each; so what is measured stands first.
+    """
     from fastapi import Depends, FastAPI
 
     from jwtauthz.fastapi import JWTAuthz
@@ -117,20 +121,20 @@ def fastapi_app(issuer: str) -> Any:
     async def nothing() -> None:
         """What FastAPI takes for any dependency at all."""
 
-    @app.get("/open")
-    async def answer() -> dict[str, str]:
+    async def answer() -> dict[str, str | None]:
         return ANSWER
 
-    @app.get("/empty")
-    async def empty(_: Annotated[None, Depends(nothing)]) -> dict[str, str]:
+    async def empty(_: Annotated[None, Depends(nothing)]) -> dict[str, str | None]:
         return ANSWER
 
-    @app.get("/protected")
     async def protected(
         token: Annotated[VerifiedToken, authz.requires(*NEEDS, claim=CLAIM)],
     ) -> dict[str, str | None]:
         return {"sub": token.subject}
 
+    views: dict[str, Callable[..., Any]] = {"open": answer, "empty": empty, "protected": protected}
+    for name in sorted(views, key=lambda name: name != first):
+        app.get(f"/{name}")(views[name])
     return app
 
 
@@ -161,6 +165,8 @@ ASGI: "dict[str, Callable[[str], Any]]" = {
     "starlette_route": starlette_route,
     "starlette_pyjwt": starlette_pyjwt,
     "fastapi": fastapi_app,
+    "fastapi_open": partial(fastapi_app, first="open"),
+    "fastapi_empty": partial(fastapi_app, first="empty"),
 }
 
 

@@ -81,7 +81,7 @@ def needs(*modules: str) -> None:
 @contextmanager
 def uvicorn(name: str, issuer: str) -> Iterator[str]:
     """An application of `_apps.py` under uvicorn with uvloop and httptools."""
-    needs("uvicorn", "uvloop", "httptools", "fastapi" if name == "fastapi" else "starlette")
+    needs("uvicorn", "uvloop", "httptools", "fastapi" if name.startswith("fastapi") else "starlette")
     port = _free_port()
     with _running([sys.executable, "-m", "benchmarks._apps", name, str(port), issuer], port) as url:
         yield url

@@ -30,7 +30,7 @@ SECONDS = 1  # of each run
 WARM_UP = 2  # compilers in servers need it
 SERVERS = (
     *("starlette_open", "starlette_middleware", "starlette_route", "starlette_pyjwt"),
-    *("fastapi", "flask", "express"),
+    *("fastapi", "fastapi_open", "fastapi_empty", "flask", "express"),
 )
 
 
@@ -58,9 +58,11 @@ COMPARISONS = (
     Comparison("middleware and @requires, over open", "starlette_route", "starlette_open"),
     Comparison("middleware and @requires, over open", "starlette_route", "starlette_open", "many"),
     Comparison("Starlette route with PyJWKClient, over open", "starlette_pyjwt", "starlette_open", "many"),
-    Comparison("FastAPI: a dependency that does nothing, over open", "fastapi", "fastapi", path="/empty"),
-    Comparison("FastAPI dependency, over open", "fastapi", "fastapi", target=0.92),
-    Comparison("FastAPI dependency, over open", "fastapi", "fastapi", "many"),
+    Comparison(
+        "FastAPI: a dependency that does nothing, over open", "fastapi_empty", "fastapi_open", path="/empty"
+    ),
+    Comparison("FastAPI dependency, over open", "fastapi", "fastapi_open", target=0.92),
+    Comparison("FastAPI dependency, over open", "fastapi", "fastapi_open", "many"),
     Comparison("Flask decorator, over open", "flask", "flask", target=0.92),
     Comparison("Flask decorator, over open", "flask", "flask", "many"),
     Comparison("protected Express route, over open", "express", "express"),

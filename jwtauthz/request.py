@@ -76,7 +76,10 @@ class Request:
 
     @property
     def is_preflight(self) -> bool:
-        """Whether a browser asks if it may send the real request (Fetch, "CORS-preflight request")."""
+        """Whether a browser asks if it may send the real request (Fetch, "CORS-preflight request").
+
+        One with credentials never is; doors look at `authorization` first, and ask this of the others alone.
+        """
         return (
             self.method == "OPTIONS"
             and not self.authorization
@@ -125,7 +128,13 @@ def bearer_token(authorization: tuple[str, ...]) -> str | Finding:
             f"The request has {len(authorization)} Authorization headers.",
             hint=_SEND_ONE,
         )
-    header = authorization[0].strip(" \t")
+    header = authorization[0]
+    # Nearly every header is written just so; all others, the good ones among them too, take 0.4 µs more.
+    if header.startswith("Bearer ") and len(header) <= _MAX_AUTHORIZATION:
+        token = header[len("Bearer ") :]
+        if token and " " not in token and "," not in token and "\t" not in token:
+            return token
+    header = header.strip(" \t")
     if len(header) > _MAX_AUTHORIZATION:
         return Finding(
             Code.CREDENTIALS_TOO_LARGE,

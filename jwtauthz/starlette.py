@@ -19,7 +19,6 @@ A denial is answered with its status, challenge and JSON body; a handler that th
 from __future__ import annotations
 
 import inspect
-from dataclasses import dataclass
 from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, cast, overload
 
@@ -44,7 +43,7 @@ from .errors import AccessDenied, ConfigurationError
 from .health import HEADERS, Health
 from .policy import authenticated, requirement
 from .request import Request
-from .resource_server import ResourceServer
+from .resource_server import LATER, ResourceServer
 from .route_table import WEBSOCKET, RouteTable
 from .signatures import signature_of
 from .starlette_routes import NEEDS, RouteCheck, inner_root_of, route_path
@@ -63,6 +62,7 @@ if TYPE_CHECKING:
 __all__ = ["JWTAuthzMiddleware", "TokenUser", "health_endpoint", "requires", "token_from"]
 
 _KEY: Final = "jwtauthz"
+_AUTHORIZATION: Final = len("authorization")  # looked at first: it spares a browser's other headers the rest
 _ANSWERS: Final = frozenset(
     ["http.response.start", "websocket.http.response.start", "websocket.accept", "websocket.close"]
 )
@@ -99,13 +99,21 @@ class _Anonymous(UnauthenticatedUser):
         return ""
 
 
-@dataclass(slots=True, eq=False)
-class _Admission:
-    """What is known of one connection; stands in its scope."""
+class _Admission(AuthCredentials):
+    """What is known of one connection; stands in its scope, and is what `request.auth` is.
 
-    server: ResourceServer
-    app: Any  # the application around the middleware, whose exception handlers answer denials
-    token: VerifiedToken | None = None
+    One object for both: two more for every request, before the token is known and after it, cost 0.5 µs.
+    """
+
+    def __init__(self, server: ResourceServer, app: Any) -> None:
+        self.server = server
+        self.app = app  # the application around the middleware, whose exception handlers answer denials
+        self.token: VerifiedToken | None = None
+
+    @property
+    def scopes(self) -> list[str]:  # type: ignore[override]  # Starlette's own is an attribute that nobody sets
+        """What the token grants, for Starlette; sorted for those who look."""
+        return [] if self.token is None else ["authenticated", *sorted(self.token.scopes)]
 
 
 class JWTAuthzMiddleware:
@@ -163,20 +171,20 @@ class JWTAuthzMiddleware:
             return
         if self.server.credentials.need_exchange:
             receive, send = around(self.server.credentials, scope, receive, send)
-        admission = scope[_KEY] = _Admission(self.server, scope.get("app"))
-        scope["auth"], scope["user"] = AuthCredentials(), _Anonymous()
+        admission = scope[_KEY] = scope["auth"] = _Admission(self.server, scope.get("app"))
+        scope["user"] = _Anonymous()
         answer = None  # what the app has answered already, if anything
 
-        async def watch(message: Message) -> None:
+        def watch(message: Message) -> Awaitable[None]:  # no coroutine around that of `send`: 0.5 µs less
             nonlocal answer
             if message["type"] in _ANSWERS:
                 answer = message["type"]
-            await send(message)
+            return send(message)
 
         try:
-            needed, params = self._asks(scope)
+            needed, params = (self._needed, None) if self._table is None else self._asks(scope, self._table)
             if needed is not None:
-                await _admit(Asked(scope), needed, optional=self.optional, path_params=params)
+                await _admit(admission, Asked(scope), needed, optional=self.optional, path_params=params)
             await self.app(scope, receive, watch)
         except AccessDenied as denied:
             if answer is None:
@@ -186,14 +194,12 @@ class JWTAuthzMiddleware:
             else:
                 raise  # too late for another answer
 
-    def _asks(self, scope: Scope) -> tuple[Requirement | None, Mapping[str, str] | None]:
+    def _asks(self, scope: Scope, table: RouteTable) -> tuple[Requirement | None, Mapping[str, str]]:
         """What a connection needs, None for nothing, and the path parameters as the rule has them."""
-        if self._table is None:
-            return self._needed, None
         if self._routes is not None:
             self._routes.at_request()
         method = WEBSOCKET if scope["type"] == "websocket" else scope["method"]
-        found = self._table.find(method, route_path(scope, self._root))
+        found = table.find(method, route_path(scope, self._root))
         return found.needed, found.path_params
 
     def layers_for(self, route: AppRoute, prefix: str) -> tuple[Layer, ...]:
@@ -247,7 +253,8 @@ def _protect(view: _View, *, needed: Requirement, optional: bool) -> _View:
         async def async_view(*args: Any, **kwargs: Any) -> Any:
             connection = find(args, kwargs)
             try:
-                await _admit(Asked(connection.scope, connection), needed, optional=optional)
+                asked = Asked(connection.scope, connection)
+                await _admit(_admission(connection), asked, needed, optional=optional)
                 return await call(*args, **kwargs)
             except AccessDenied as denied:
                 return _denial(connection, denied)
@@ -281,7 +288,7 @@ def _protect_class(view: type[HTTPEndpoint | WebSocketEndpoint], needed: Require
     async def guarded(self: Any) -> None:
         connection = HTTPConnection(self.scope)
         try:
-            await _admit(Asked(connection.scope, connection), needed, optional=optional)
+            await _admit(_admission(connection), Asked(self.scope, connection), needed, optional=optional)
         except AccessDenied as denied:
             await _denial(connection, denied)(self.scope, self.receive, self.send)
         else:
@@ -322,10 +329,14 @@ def _is_async(view: Any) -> bool:
 
 
 async def _admit(
-    asked: Asked, needed: Requirement, *, optional: bool, path_params: Mapping[str, str] | None = None
+    admission: _Admission,
+    asked: Asked,
+    needed: Requirement,
+    *,
+    optional: bool,
+    path_params: Mapping[str, str] | None = None,
 ) -> None:
     """Let a connection in, or raise the denial; a token is verified once per connection."""
-    admission = _admission(asked.scope)
     server = admission.server
     if not server.credentials.in_header:
         await place(asked, asked.scope, server.credentials)
@@ -333,8 +344,11 @@ async def _admit(
         asked.path_params = {**asked.path_params, **path_params}
     if admission.token is not None:
         await permit(server, admission.token, asked, needed)
-    elif not (server.preflight and asked.is_preflight):
-        let_in(asked.scope, await server.aauthorize(asked, needed, optional=optional))
+    elif asked.authorization or not (server.preflight and asked.is_preflight):
+        token = server.authorize_at_once(asked, needed, optional=optional)
+        if token is LATER:
+            token = await server.aauthorize(asked, needed, optional=optional)
+        let_in(asked.scope, token)
 
 
 async def permit(server: ResourceServer, token: VerifiedToken, asked: Asked, needed: Requirement) -> None:
@@ -351,25 +365,14 @@ def _admit_in_thread(connection: HTTPConnection, needed: Requirement, *, optiona
     if admission.token is not None and not needed.is_async and admission.server.credentials.in_header:
         admission.server.permit(admission.token, asked, needed)
     else:
-        from_thread.run(partial(_admit, asked, needed, optional=optional))
+        from_thread.run(partial(_admit, admission, asked, needed, optional=optional))
 
 
 def let_in(scope: Scope, token: VerifiedToken | None) -> None:
     """Show the application the token of a connection."""
     if token is not None:
-        scope[_KEY].token = token
-        scope["auth"], scope["user"] = _Granted(token), TokenUser(token)
-
-
-class _Granted(AuthCredentials):
-    """What `request.auth` is for a request with a valid token; its scopes are sorted for those who look."""
-
-    def __init__(self, token: VerifiedToken) -> None:
-        self._token = token
-
-    @property
-    def scopes(self) -> list[str]:  # type: ignore[override]  # Starlette's own is an attribute that nobody sets
-        return ["authenticated", *sorted(self._token.scopes)]
+        admission = scope["auth"] = scope[_KEY]
+        admission.token, scope["user"] = token, TokenUser(token)
 
 
 class Asked(Request):
@@ -379,7 +382,11 @@ class Asked(Request):
 
     def __init__(self, scope: Scope, connection: HTTPConnection | None = None) -> None:
         self.authorization = tuple(
-            [value.decode("latin-1") for name, value in scope["headers"] if name.lower() == b"authorization"]
+            [
+                value.decode("latin-1")
+                for name, value in scope["headers"]
+                if len(name) == _AUTHORIZATION and name.lower() == b"authorization"
+            ]
         )
         self.method = scope.get("method", "GET")
         self.path = scope["path"]
@@ -403,7 +410,9 @@ class Asked(Request):
 
 
 def _admission(connection: HTTPConnection | Mapping[str, Any]) -> _Admission:
-    admission: _Admission | None = connection.get(_KEY)
+    # The scope itself: `get` of a connection goes through three more functions, for 0.4 µs.
+    scope: Mapping[str, Any] = getattr(connection, "scope", connection)
+    admission: _Admission | None = scope.get(_KEY)
     if admission is None:
         raise RuntimeError(
             "There is no JWTAuthzMiddleware around this, so nobody could be asked. "

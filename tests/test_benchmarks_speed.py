@@ -173,7 +173,7 @@ def _statuses(client, good, short):
 
 
 def test_open_routes_are_as_long_as_protected_ones(issuer, tokens):
-    for name in ("starlette_open", "fastapi"):
+    for name in ("starlette_open", "fastapi_open"):
         with TestClient(_apps.ASGI[name](issuer.url)) as client:
             assert client.get("/open").json() == _apps.ANSWER
     assert len(_workload.claims(0)["subject"]) == len(_apps.ANSWER["sub"])

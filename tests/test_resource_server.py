@@ -33,6 +33,8 @@ from jwtauthz import (
     any_of,
     authenticated,
 )
+from jwtauthz.events import Allowed, Denied
+from jwtauthz.resource_server import LATER
 from jwtauthz.testing import FakeClock, FakeIssuer
 
 AUDIENCE = "https://api.example.com"
@@ -319,6 +321,50 @@ class TestRevocation:
                 await asyncio.wait_for(make(revoked=revoked).aauthorize(bearer(scope="a"), "a"), 0.02)
 
         asyncio.run(give_up())
+
+
+async def _says_yes(token, request=None):
+    return True
+
+
+class TestAtOnce:
+    """What doors on an event loop ask first: a decision, unless something has to be awaited for it."""
+
+    def test_it_is_the_decision(self, make, bearer):
+        told = []
+        server, needed = make(hooks=told.append), all_of("a")
+        request = Request(bearer(scope="a"))
+        token = server.authorize_at_once(request, needed)
+        assert token.scopes == {"a"}
+        assert server.authorize_at_once(Request(None), needed, optional=True) is None
+        for denial, headers in ((NoCredentials, None), (InsufficientScope, bearer(scope="b"))):
+            with pytest.raises(denial):
+                server.authorize_at_once(Request(headers), needed)
+        assert [type(event) for event in told] == [Allowed, Allowed, Denied, Denied]
+        assert told[0].request is request
+
+    @pytest.mark.parametrize(
+        ("settings", "needed"),
+        [
+            case("an async function of the policy has to be awaited", {}, all_of("a", _says_yes)),
+            case("an async revoked= has to be awaited", {"revoked": _says_yes}, all_of("a")),
+            case("what any other revoked= returns may have to be", {"revoked": lambda token: False}, all_of("a")),
+        ],
+    )
+    def test_what_has_to_be_awaited_comes_later_and_nobody_is_told(self, make, bearer, settings, needed):
+        told = []
+        server = make(hooks=told.append, **settings)
+        assert server.authorize_at_once(Request(bearer(scope="a")), needed) is LATER
+        assert server.authorize_at_once(Request(None), needed) is LATER
+        assert told == []
+
+    def test_keys_that_have_to_be_fetched_come_later(self):
+        with FakeIssuer(audience=AUDIENCE) as issuer, ResourceServer(issuer.url, AUDIENCE) as server:
+            request = Request(f"Bearer {issuer.token(scope='a')}")
+            assert server.authorize_at_once(request, all_of("a")) is LATER
+            assert asyncio.run(server.aauthorize(request, "a")).scopes == {"a"}
+            assert server.authorize_at_once(request, all_of("a")).scopes == {"a"}
+            assert issuer.fetches("/.well-known/jwks.json") == 1
 
 
 ENVIRONMENT = {"JWTAUTHZ_ISSUER": URL, "JWTAUTHZ_AUDIENCE": AUDIENCE}
