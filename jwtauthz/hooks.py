@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from importlib import import_module
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
@@ -11,9 +12,12 @@ from .errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from .errors import AccessDenied
     from .events import Event
     from .keys.fleet import Fleet
+    from .request import Request
     from .resource_server import ResourceServer
+    from .verified_token import VerifiedToken
 
     Hook = Callable[[Event], object]
 
@@ -43,6 +47,10 @@ class Hooks:
         self._hooks: tuple[Hook, ...] = given
         self._logged: dict[int, float] = {}  # of each hook, when a failure was logged
         self._unlogged: dict[int, int] = {}  # and how many were not since
+        if given:
+            # Most servers have no hook and need no events, a tenth of the whole import; the others need them now,
+            # for no decision should import.
+            import_module(".events", __package__)
 
     def __bool__(self) -> bool:
         return bool(self._hooks)
@@ -57,8 +65,19 @@ class Hooks:
             if fleet is not None:
                 fleet.subscribe(hook)
 
-    def tell(self, event: Event) -> None:
-        """Call each hook with an event."""
+    def allowed(self, request: Request, token: VerifiedToken | None, seconds: float) -> None:
+        """Tell of a request that is let in."""
+        from .events import Allowed
+
+        self._tell(Allowed(request=request, token=token, seconds=seconds))
+
+    def denied(self, request: Request, denied: AccessDenied, seconds: float | None, *, enforced: bool) -> None:
+        """Tell of one that is not, or would not be."""
+        from .events import Denied
+
+        self._tell(Denied(request=request, denied=denied, enforced=enforced, seconds=seconds))
+
+    def _tell(self, event: Event) -> None:
         for hook in self._hooks:
             try:
                 hook(event)

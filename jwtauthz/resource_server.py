@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from .events import Allowed, Denied  # noqa: TC004  # `_import_events` does it
     from .explain import Explanation
     from .hooks import Hook
     from .issuer_resolver import IssuerResolver
@@ -53,6 +52,7 @@ logger = logging.getLogger("jwtauthz")
 
 DEFAULT_LEEWAY: Final = 5.0
 DEFAULT_TOKEN_CACHE: Final = 1_024
+_DECIDING: Final = frozenset({"authorize", "aauthorize", "authorize_at_once", "permit", "apermit"})
 
 
 class Later(Enum):
@@ -143,7 +143,6 @@ class ResourceServer:
         if fleet is not None:
             _join(fleet, self.verifier.listed)
         if self._hooks:
-            _import_events()
             self._hooks.attach(self, fleet)
 
     @classmethod
@@ -162,6 +161,15 @@ class ResourceServer:
         for name in found.keys() & settings.keys():
             raise ConfigurationError(f"JWTAUTHZ_{name.upper()} is set, and {name}= is given too. Leave one out.")
         return cls(**found, **settings)
+
+    def __init_subclass__(cls, **keywords: object) -> None:
+        """Refuse another decision: doors call whichever of these serves them best, and would go around it."""
+        super().__init_subclass__(**keywords)
+        for name in sorted(_DECIDING & vars(cls).keys()):
+            raise TypeError(
+                f"{cls.__name__}.{name} would be asked by some requests and not by others. Leave it out; write what "
+                "it checks as a function (token, request) -> bool among the needs, or as revoked=."
+            )
 
     # ── deciding ──
 
@@ -415,7 +423,7 @@ class ResourceServer:
             finally:
                 del outcome  # else it would hold itself by its traceback, and wait for the garbage collector
         if self._hooks and started is not None:
-            self._hooks.tell(Allowed(request=request, token=outcome, seconds=perf_counter() - started))
+            self._hooks.allowed(request, outcome, perf_counter() - started)
         return outcome
 
     def _denial(
@@ -457,7 +465,7 @@ class ResourceServer:
         self._log.tell(denied, now, enforced=enforced)
         if self._hooks:
             seconds = None if started is None else perf_counter() - started
-            self._hooks.tell(Denied(request=request, denied=denied, enforced=enforced, seconds=seconds))
+            self._hooks.denied(request, denied, seconds, enforced=enforced)
 
     # ── life ──
 
@@ -553,12 +561,6 @@ class ResourceServer:
         return (
             f"<ResourceServer issuers={[issuer.url for issuer in self.issuers]!r}{resolver} realm={self.realm!r}>"
         )
-
-
-def _import_events() -> None:
-    """Import the events that hooks are told of: most servers have no hook, and no decision should import."""
-    global Allowed, Denied  # noqa: PLW0603
-    from .events import Allowed, Denied
 
 
 def _join(fleet: Fleet, issuers: Iterable[Issuer]) -> None:

@@ -685,6 +685,11 @@ class TestLife:
         clock.advance(60)
         assert server.authorize(header, "a")
 
+    @pytest.mark.parametrize("name", ["authorize", "aauthorize", "authorize_at_once", "permit", "apermit"])
+    def test_a_subclass_that_decides_otherwise_is_refused_for_doors_would_go_around_it(self, name):
+        with pytest.raises(TypeError, match=rf"Mine\.{name} would be asked by some requests .* revoked="):
+            type("Mine", (ResourceServer,), {name: lambda self: None})
+
     def test_it_shows_itself(self, make):
         assert repr(make(realm="users")) == "<ResourceServer issuers=['https://issuer.test/'] realm='users'>"
 
