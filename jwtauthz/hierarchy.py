@@ -18,21 +18,17 @@ class Hierarchy:
         ConfigurationError: something in it is no scope, or a scope implies itself by a detour.
     """
 
-    def __init__(self, implies: Mapping[str, Iterable[str]] | None) -> None:
+    def __init__(self, implies: Mapping[str, Iterable[str]]) -> None:
         direct: dict[str, tuple[str, ...]] = {}
-        if implies is not None:
-            if not isinstance(implies, Mapping) or not implies:
-                raise ConfigurationError(f"implies={implies!r}: write {{'admin': ['read:users', 'write:users']}}.")
-            for scope, below in implies.items():
-                if isinstance(below, str) or not isinstance(below, Iterable) or not (names := list(below)):
-                    raise ConfigurationError(
-                        f"implies={{{scope!r}: {below!r}}}: write {{'admin': ['read:users']}}, with a list."
-                    )
-                direct[scope_name(scope)] = tuple(map(scope_name, names))
+        if not isinstance(implies, Mapping) or not implies:
+            raise ConfigurationError(f"implies={implies!r}: write {{'admin': ['read:users', 'write:users']}}.")
+        for scope, below in implies.items():
+            if isinstance(below, str) or not isinstance(below, Iterable) or not (names := list(below)):
+                raise ConfigurationError(
+                    f"implies={{{scope!r}: {below!r}}}: write {{'admin': ['read:users']}}, with a list."
+                )
+            direct[scope_name(scope)] = tuple(map(scope_name, names))
         self._below = _closures(direct)
-
-    def __bool__(self) -> bool:
-        return bool(self._below)
 
     def with_implied(self, granted: frozenset[str]) -> frozenset[str]:
         """What is granted, and all that it implies."""

@@ -118,7 +118,7 @@ class ResourceServer:
             audience=None if audience is None else audiences(audience),
             leeway=_leeway(leeway),
             token_cache=_cache_size(token_cache),
-            hierarchy=Hierarchy(implies),
+            hierarchy=None if implies is None else Hierarchy(implies),
         )
         self.credentials = Credentials(token_from)
         self._in_header = self.credentials.in_header
@@ -167,8 +167,8 @@ class ResourceServer:
         super().__init_subclass__(**keywords)
         for name in sorted(_DECIDING & vars(cls).keys()):
             raise TypeError(
-                f"{cls.__name__}.{name} would be asked by some requests and not by others. Leave it out; write what "
-                "it checks as a function (token, request) -> bool among the needs, or as revoked=."
+                f"{cls.__name__}.{name} would be asked by some requests and not by others. Leave it out; write "
+                "what it checks as a function (token, request) -> bool among the needs, or as revoked=."
             )
 
     # ── deciding ──

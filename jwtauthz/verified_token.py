@@ -207,7 +207,7 @@ class VerifiedToken:
         reading = self._readings.get(claim)
         if reading is None:
             reading = self._read(claim)
-            if self._hierarchy:
+            if self._hierarchy is not None:
                 reading = reading._replace(granted=self._hierarchy.with_implied(reading.granted))
             if remember:
                 self._readings[claim] = reading

@@ -62,7 +62,9 @@ class _Seen(NamedTuple):
     token: VerifiedToken
     trusted: _Trusted
     key: Key
+    key_id: str | None
     algorithm: str
+    stale: bool
     valid_from: float
     valid_until: float
 
@@ -195,17 +197,17 @@ class Verifier:
 
     def _seen_again(self, seen: _Seen, now: float, after: Flight | None) -> VerifiedToken | None:
         """The token of an earlier request, if all but its signature still speaks for it."""
-        token, trusted, key, algorithm, valid_from, valid_until = seen
+        token, trusted, key, key_id, algorithm, stale, valid_from, valid_until = seen
         if not valid_from <= now < valid_until:
             return None
         pool = self._pool
         if pool is not None and self._held(token.issuer) is not trusted:
             return None  # the resolver's pool dropped the issuer, or has it anew
         try:
-            found = trusted.issuer.key_set.find(token.key_id, algorithm, after=after)
+            found = trusted.issuer.key_set.find(key_id, algorithm, after=after)
         except KeyUnknown:
             return None
-        if key not in found.keys or found.stale is not token.stale:
+        if key not in found.keys or found.stale is not stale:
             return None
         if self._untimely:
             self._untimely.clear()
@@ -347,7 +349,7 @@ class Verifier:
             scopes_from=issuer.scopes_from,
             hierarchy=self._hierarchy,
             stale=stale,
-            issuer=issuer.url if token.claims.get("iss") in issuer.aliases else None,
+            issuer=issuer.url if issuer.preset is not None and token.claims.get("iss") in issuer.aliases else None,
         )
 
     def _perhaps_the_clock(self, finding: Finding, token: UnverifiedToken) -> Finding:
@@ -398,23 +400,22 @@ class Verifier:
         key: Key,
         digest: bytes | None,
     ) -> None:
+        header = token.header
         if self._untimely:
             self._untimely.clear()
-        if token.header not in trusted.good_headers:
+        if header not in trusted.good_headers:
             self._remember_header(token, trusted)
         if self._pool is not None:
             self._pool.verified(verified.issuer, trusted)
         if self._cache is None or digest is None:
             return
-        claims, leeway = token.claims, trusted.rules.leeway
+        claims, leeway, stale = token.claims, trusted.rules.leeway, verified.stale
         valid_from = max(claims.get("nbf", 0), claims.get("iat", 0)) - leeway
         valid_until = claims["exp"] + leeway
         if trusted.rules.max_token_age is not None:
             valid_until = min(valid_until, claims["iat"] + trusted.rules.max_token_age + leeway)
-        self._cache.put(
-            digest,
-            _Seen(verified, trusted, key, token.header.algorithm, valid_from, valid_until),
-        )
+        seen = _Seen(verified, trusted, key, header.key_id, header.algorithm, stale, valid_from, valid_until)
+        self._cache.put(digest, seen)
 
     def _remember_header(self, token: UnverifiedToken, trusted: _Trusted) -> None:
         if repeats_claims(token.header):
