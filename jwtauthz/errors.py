@@ -259,6 +259,11 @@ class AccessDenied(JWTAuthzError):
         token: the verified token, where it is good and does not suffice (403, step-up); None for all others.
     """
 
+    token: VerifiedToken | None = None
+    _explain: Callable[[AccessDenied], Explanation] | None = None
+    _explanation: Explanation | None = None
+    _page: bool | None = None
+
     def __init__(
         self,
         finding: Finding,
@@ -275,10 +280,6 @@ class AccessDenied(JWTAuthzError):
         self.required: tuple[object, ...] = tuple(required)
         self.retry_after = retry_after
         self.status, self.error, self.description = finding.answer
-        self.token: VerifiedToken | None = None
-        self._explain: Callable[[AccessDenied], Explanation] | None = None
-        self._explanation: Explanation | None = None
-        self._page: bool | None = None
 
     def __str__(self) -> str:
         return str(self.finding)

@@ -34,7 +34,8 @@ _TO_PLAIN: Final = bytes(
 # A last character may not carry bits that the decoder throws away: there would be several spellings
 # of one token (RFC 4648 section 3.5).
 _PADDING: Final = (b"", None, b"==", b"=")
-# The first six bits of "{", of a space, of a tab or a line feed, of a carriage return.
+# The first six bits of "{", of a space, of a tab or a line feed, of a carriage return. What begins otherwise is no
+# JSON object, and up to 16 KiB need not be decoded to say so.
 _FIRST_CHARACTERS: Final = frozenset((b"e", b"I", b"C", b"D"))
 _LAST_CHARACTERS: Final = (None, None, frozenset(b"AQgw"), frozenset(b"AEIMQUYcgkosw048"))
 
@@ -171,7 +172,6 @@ def parse(text: str, known_headers: Mapping[bytes, Header]) -> UnverifiedToken |
         if type(read) is Finding:
             return read
         header = read  # type: ignore[assignment]
-    # "{" or white space, told by one character, before up to 16 KiB are decoded for nothing.
     if payload_segment[:1] not in _FIRST_CHARACTERS:
         return _malformed("its payload is not a strict JSON object (RFC 7519 section 7.2)")
     payload = b64url_decode(payload_segment)
@@ -189,7 +189,7 @@ def parse(text: str, known_headers: Mapping[bytes, Header]) -> UnverifiedToken |
 def _read_header(segment: bytes, text: str) -> Header | Finding:
     if len(segment) > MAX_HEADER:
         return _malformed(f"its header has more than {MAX_HEADER:,} characters")
-    document = b64url_decode(segment)
+    document = b64url_decode(segment) if segment[:1] in _FIRST_CHARACTERS else b""
     if document is None:
         return _malformed("its header is not base64url (RFC 7515 section 2)", text)
     members = json_object(document)

@@ -21,6 +21,7 @@ from benchmarks import (
     _workload,
     http,
     memory,
+    parts,
     peers,
     threads,
     verify,
@@ -206,6 +207,25 @@ def test_http_says_what_it_lacks(monkeypatch, capsys):
     monkeypatch.setattr(_servers.shutil, "which", lambda name: None)
     assert http.main(["--quick"]) == 0
     assert "skipped: wrk is not installed" in capsys.readouterr().out
+
+
+# ── parts ──
+
+
+def test_the_parts_of_a_decision_are_those_that_let_a_token_in(issuer, tokens):
+    results = {work.name: work.call(*next(work._inputs)) for work in parts.works(issuer, tokens)}
+    claims = results[parts.WHOLE].claims
+    assert results["the token in the header"] == tokens[0]
+    assert results["parsing"].claims == results["– of which JSON"] == claims
+    assert results["the claims, in one look"] is results["the signature"] is True
+    assert results["finding the key"].keys == issuer.key_set.keys
+    assert results["scopes and policy"].allowed
+
+
+def test_parts_are_told_over_the_bare_verify():
+    told = parts.lines(parts.measure(2, count=20, seconds=0.0001))
+    assert [line.work for line in told[:2]] == ["bare verify", parts.WHOLE]
+    assert "× bare verify" in told[1].detail
 
 
 # ── peers ──
