@@ -39,7 +39,7 @@ def header(*, bare_token: bool = False) -> Source:
     Args:
         bare_token: whether a JWT alone, without the word, is taken too, as an AWS HTTP API does.
     """
-    return Header(_flag(bare_token, "bare_token"))
+    return Header(flag(bare_token, "bare_token"))
 
 
 def cookie(name: str, *, origins: Iterable[str] = (), unsafe_allow_cross_site: bool = False) -> Source:
@@ -65,7 +65,7 @@ def cookie(name: str, *, origins: Iterable[str] = (), unsafe_allow_cross_site: b
     return Cookie(
         _word(name, "cookie", "__Host-access_token"),
         origins_from(origins),
-        _flag(unsafe_allow_cross_site, "unsafe_allow_cross_site"),
+        flag(unsafe_allow_cross_site, "unsafe_allow_cross_site"),
     )
 
 
@@ -232,7 +232,8 @@ def _parameter_name(name: object, function: str) -> str:
     raise ConfigurationError(f"{function}({name!r}) names no parameter. Write {function}('access_token').")
 
 
-def _flag(value: object, name: str) -> bool:
+def flag(value: object, name: str) -> bool:
+    """A setting that is on or off."""
     if isinstance(value, bool):
         return value
     raise ConfigurationError(f"{name}={value!r}: write True or False.")

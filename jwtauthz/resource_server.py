@@ -12,27 +12,24 @@ import logging
 import os
 import time
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from enum import Enum
-from functools import lru_cache, partial
+from functools import lru_cache
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, Literal, overload
 
-from .challenge import NOTHING_MORE, challenge_for, realm_name
-from .credentials import IN_HEADER, Credentials
-from .cures import cure
-from .debug import Debug, wants_page
-from .denial_log import DenialLog
+from .credentials import IN_HEADER, Credentials, flag
+from .denials import Denials, explanation_of
 from .environment import settings_from
-from .errors import AccessDenied, Code, ConfigurationError, Finding, KeySetUnavailable, denial_class
+from .errors import AccessDenied, Code, ConfigurationError, Finding, KeySetUnavailable
 from .health import key_set_health
 from .hierarchy import Hierarchy
 from .hooks import Hooks
-from .issuer import MAX_LEEWAY, Issuer, audiences, several
+from .issuer import Issuer, audiences
 from .keys.remote import MustWait
-from .policy import Decision, Requirement, Shadow, requirement
+from .policy import Requirement, Shadow, requirement
 from .request import Request, bearer_token
 from .revocation import Revocation
+from .server_settings import cache_size, issuers_of, leeway_seconds, wall_clock
 from .verified_token import VerifiedToken
 from .verifier import Verifier, keys_unavailable
 
@@ -48,6 +45,7 @@ if TYPE_CHECKING:
     from .keys.remote import Flight
     from .revocation import Revoked
     from .sources import Source, TokenFunction
+
 logger = logging.getLogger("jwtauthz")
 
 DEFAULT_LEEWAY: Final = 5.0
@@ -111,35 +109,26 @@ class ResourceServer:
         debug: bool | str = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        issuers, resolver = _issuers(issuer)
+        issuers, resolver = issuers_of(issuer)
         self.verifier = Verifier(
             issuers,
             resolver=resolver,
             audience=None if audience is None else audiences(audience),
-            leeway=_leeway(leeway),
-            token_cache=_cache_size(token_cache),
+            leeway=leeway_seconds(leeway),
+            token_cache=cache_size(token_cache),
             hierarchy=None if implies is None else Hierarchy(implies),
         )
         self.credentials = Credentials(token_from)
         self._in_header = self.credentials.in_header
-        self.realm = realm_name(realm)
-        if not isinstance(preflight, bool):
-            raise ConfigurationError(f"preflight={preflight!r}: write True or False.")
-        if not callable(clock):
-            raise ConfigurationError(
-                f"clock={clock!r} can't be called. Write a function () -> seconds since 1970."
-            )
-        if not isinstance(shadow, bool):
-            raise ConfigurationError(f"shadow={shadow!r}: write True or False.")
+        self.preflight = flag(preflight, "preflight")
+        self._shadow = flag(shadow, "shadow")
         if shadow:
             logger.warning("shadow=True: what policies deny is reported and let in; only tokens are checked")
-        self.preflight = preflight
-        self._shadow = shadow
         self._revocation = None if revoked is None else Revocation(revoked)
-        self._clock = clock
-        self._debug = Debug(debug)
-        self._log = DenialLog()
+        self._clock = wall_clock(clock)
         self._hooks = Hooks(hooks) or None
+        self._denials = Denials(self.verifier, self.credentials, realm=realm, debug=debug, hooks=self._hooks)
+        self.realm = self._denials.realm
         if fleet is not None:
             _join(fleet, self.verifier.listed)
         if self._hooks:
@@ -318,7 +307,7 @@ class ResourceServer:
         asked, needed, now = _asked(request), self._tried_out(_requirement(needs, claim, claims)), self._clock()
         outcome = self._authorize(asked, needed, optional=False, now=now, enforce=True)
         denied = outcome if isinstance(outcome, AccessDenied) else None
-        return _explanation(self.verifier, self.credentials, asked, needed, denied, now=now)
+        return explanation_of(self.verifier, self.credentials, asked, needed, denied, now=now)
 
     async def aexplain(
         self, request: Request | str | None, *needs: object, claim: object = None, claims: type | None = None
@@ -327,7 +316,7 @@ class ResourceServer:
         asked, needed, now = _asked(request), self._tried_out(_requirement(needs, claim, claims)), self._clock()
         outcome = await self._aauthorize(asked, needed, optional=False, now=now, enforce=True)
         denied = outcome if isinstance(outcome, AccessDenied) else None
-        return _explanation(self.verifier, self.credentials, asked, needed, denied, now=now)
+        return explanation_of(self.verifier, self.credentials, asked, needed, denied, now=now)
 
     def _tried_out(self, needed: Requirement) -> Requirement:
         return Shadow(needed) if self._shadow and not isinstance(needed, Shadow) else needed
@@ -348,7 +337,7 @@ class ResourceServer:
         if not isinstance(token, VerifiedToken):
             return token
         if self._revocation is not None and (finding := self._revocation.ask(token)) is not None:
-            return self._denial(needed, (finding,))
+            return self._denials.of(needed, (finding,))
         return self._permit(token, request, needed, now, enforce=enforce)
 
     async def _aauthorize(
@@ -365,7 +354,7 @@ class ResourceServer:
         if not isinstance(token, VerifiedToken):
             return token
         if self._revocation is not None and (finding := await self._revocation.aask(token)) is not None:
-            return self._denial(needed, (finding,))
+            return self._denials.of(needed, (finding,))
         resolved = await needed.resolved(token, request) if needed.is_async else needed
         return self._permit(token, request, resolved, now, enforce=enforce)
 
@@ -377,13 +366,13 @@ class ResourceServer:
         if isinstance(text, Finding):
             if optional and text.code is Code.NO_CREDENTIALS:
                 return None
-            return self._denial(needed, (text,))
+            return self._denials.of(needed, (text,))
         try:
             token = self.verifier.verify(text, now, after)
         except KeySetUnavailable as unavailable:
             finding = keys_unavailable(unavailable)
-            return self._denial(needed, (finding,), retry_after=unavailable.retry_after, cause=unavailable)
-        return self._denial(needed, (token,)) if isinstance(token, Finding) else token
+            return self._denials.of(needed, (finding,), retry_after=unavailable.retry_after, cause=unavailable)
+        return self._denials.of(needed, (token,)) if isinstance(token, Finding) else token
 
     def _permit(
         self, token: VerifiedToken, request: Request, needed: Requirement, now: float, *, enforce: bool = False
@@ -399,12 +388,12 @@ class ResourceServer:
         decision = needed.decide(token, request, now)
         if decision.allowed:
             return token
-        denied = self._denial(needed, decision.findings, decision)
+        denied = self._denials.of(needed, decision.findings, decision)
         denied.token = token
         tried_out = self._shadow or isinstance(needed, Shadow)
         if enforce or not tried_out or not denied.is_of_policy:
             return denied
-        self._tell(denied, request, needed, now, enforced=False)
+        self._denials.tell(denied, request, needed, now, enforced=False)
         return token
 
     def _concluded(
@@ -417,7 +406,8 @@ class ResourceServer:
     ) -> VerifiedToken | None:
         """The token, when hooks have been told; or its denial, raised when it has been told of."""
         if isinstance(outcome, AccessDenied):
-            self._tell(outcome, request, needed, now, started=started)
+            seconds = None if started is None else perf_counter() - started
+            self._denials.tell(outcome, request, needed, now, seconds=seconds)
             try:
                 raise outcome
             finally:
@@ -425,47 +415,6 @@ class ResourceServer:
         if self._hooks and started is not None:
             self._hooks.allowed(request, outcome, perf_counter() - started)
         return outcome
-
-    def _denial(
-        self,
-        needed: Requirement,
-        findings: tuple[Finding, ...],
-        decision: Decision = NOTHING_MORE,
-        *,
-        retry_after: float = 1.0,
-        cause: Exception | None = None,
-    ) -> AccessDenied:
-        findings = tuple(map(_with_hint, findings))
-        finding, answer = findings[0], findings[0].answer
-        denied = denial_class(finding)(
-            finding,
-            findings=findings,
-            challenge=challenge_for(answer, realm=self.realm, decision=decision),
-            required=needed.describe() if answer.status == 403 else (),
-            retry_after=retry_after if answer.status == 503 else None,
-        )
-        denied.__cause__ = cause
-        return denied
-
-    def _tell(
-        self,
-        denied: AccessDenied,
-        request: Request,
-        needed: Requirement,
-        now: float,
-        *,
-        enforced: bool = True,
-        started: float | None = None,
-    ) -> None:
-        """Give the denial its explanation, the log its record, and the hooks their event."""
-        denied.explain_with(
-            partial(_explanation, self.verifier, self.credentials, request, needed, now=now),
-            page=wants_page(request) if self._debug.may_show(request) else None,
-        )
-        self._log.tell(denied, now, enforced=enforced)
-        if self._hooks:
-            seconds = None if started is None else perf_counter() - started
-            self._hooks.denied(request, denied, seconds, enforced=enforced)
 
     # ── life ──
 
@@ -572,21 +521,6 @@ def _join(fleet: Fleet, issuers: Iterable[Issuer]) -> None:
         join(fleet)
 
 
-def _explanation(*decided: Any, now: float) -> Explanation:
-    """The explanation of a decision; what makes it is imported when the first one is asked for."""
-    from .explainer import explanation
-
-    return explanation(*decided, now=now)
-
-
-def _with_hint(finding: Finding) -> Finding:
-    """A finding with the general cure, where it has none of its own."""
-    if finding.hint or finding.code is Code.REFUSED_BY_CHECK:  # where the application may have said it all
-        return finding
-    hint = cure(finding.code)
-    return finding if hint is None else replace(finding, hint=hint)
-
-
 def _asked(request: Request | str | None) -> Request:
     return request if isinstance(request, Request) else Request(request)
 
@@ -607,45 +541,3 @@ def _requirement(needs: tuple[object, ...], claim: object, claims: object = None
 @lru_cache(maxsize=256)
 def _remembered_requirement(needs: tuple[object, ...], claim: object) -> Requirement:
     return requirement(*needs, claim=claim)
-
-
-def _issuers(given: object) -> tuple[list[Issuer], IssuerResolver | None]:
-    values: list[Any] = [given] if isinstance(given, Issuer) or _is_resolver(given) else several(given)
-    if not values:
-        raise ConfigurationError(
-            f"issuer={given!r} names no issuer. Write issuer='https://tenant.eu.auth0.com/', an Issuer(...), "
-            "or a list of them."
-        )
-    resolvers = [value for value in values if _is_resolver(value)]
-    if len(resolvers) > 1:
-        raise ConfigurationError(
-            "There are two resolvers. Write one IssuerResolver(allow=[...]) with all patterns."
-        )
-    issuers = [value for value in values if not _is_resolver(value)]
-    return (
-        [value if isinstance(value, Issuer) else Issuer(value) for value in issuers],
-        resolvers[0] if resolvers else None,
-    )
-
-
-def _is_resolver(value: object) -> bool:
-    if isinstance(value, (str, Issuer)):
-        return False
-    from .issuer_resolver import IssuerResolver
-
-    return isinstance(value, IssuerResolver)
-
-
-def _leeway(leeway: object) -> float:
-    if isinstance(leeway, (int, float)) and not isinstance(leeway, bool) and 0 <= leeway <= MAX_LEEWAY:
-        return float(leeway)
-    raise ConfigurationError(
-        f"leeway={leeway!r}: it is the number of seconds by which clocks may differ, 0 to {MAX_LEEWAY:g}. "
-        "More would keep expired tokens alive (RFC 9068 section 4)."
-    )
-
-
-def _cache_size(size: object) -> int | None:
-    if size is None or (isinstance(size, int) and not isinstance(size, bool) and size > 0):
-        return size
-    raise ConfigurationError(f"token_cache={size!r}: write how many tokens to remember, or None for none.")

@@ -34,9 +34,11 @@ _TO_PLAIN: Final = bytes(
 # A last character may not carry bits that the decoder throws away: there would be several spellings
 # of one token (RFC 4648 section 3.5).
 _PADDING: Final = (b"", None, b"==", b"=")
-# The first six bits of "{", of a space, of a tab or a line feed, of a carriage return. What begins otherwise is no
-# JSON object, and up to 16 KiB need not be decoded to say so.
-_FIRST_CHARACTERS: Final = frozenset((b"e", b"I", b"C", b"D"))
+# What a JSON object can't begin with, so that up to 16 KiB need not be decoded to say so: all but the first six
+# bits of "{", of a space, of a tab or a line feed, of a carriage return.
+_NO_OBJECT: Final = frozenset(
+    bytes([byte]) for byte in range(128) if _TO_PLAIN[byte] != 0x21 and byte not in b"eICD"
+)
 _LAST_CHARACTERS: Final = (None, None, frozenset(b"AQgw"), frozenset(b"AEIMQUYcgkosw048"))
 
 
@@ -172,7 +174,7 @@ def parse(text: str, known_headers: Mapping[bytes, Header]) -> UnverifiedToken |
         if type(read) is Finding:
             return read
         header = read  # type: ignore[assignment]
-    if payload_segment[:1] not in _FIRST_CHARACTERS:
+    if payload_segment[:1] in _NO_OBJECT:
         return _malformed("its payload is not a strict JSON object (RFC 7519 section 7.2)")
     payload = b64url_decode(payload_segment)
     if payload is None:
@@ -189,7 +191,7 @@ def parse(text: str, known_headers: Mapping[bytes, Header]) -> UnverifiedToken |
 def _read_header(segment: bytes, text: str) -> Header | Finding:
     if len(segment) > MAX_HEADER:
         return _malformed(f"its header has more than {MAX_HEADER:,} characters")
-    document = b64url_decode(segment) if segment[:1] in _FIRST_CHARACTERS else b""
+    document = b"" if segment[:1] in _NO_OBJECT else b64url_decode(segment)
     if document is None:
         return _malformed("its header is not base64url (RFC 7515 section 2)", text)
     members = json_object(document)
