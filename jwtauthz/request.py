@@ -63,7 +63,7 @@ class Request:
             headers = {name.lower(): value for name, value in headers.items()}
         elif authorization is None and headers is not None:
             authorization = headers.get("authorization")
-        self.authorization = _as_tuple(authorization)
+        self.authorization = (authorization,) if type(authorization) is str else _as_tuple(authorization)
         self.method = method
         self.path = path
         self.headers: Mapping[str, str] = headers if headers is not None else {}
@@ -102,8 +102,8 @@ class Request:
 def _as_tuple(authorization: object) -> tuple[str, ...]:
     if authorization is None:
         return ()
-    if type(authorization) is str:
-        return (authorization,)
+    if isinstance(authorization, str):  # a subclass, which may have a mind of its own
+        return (str.__str__(authorization),)
     if isinstance(authorization, Iterable) and not isinstance(authorization, (bytes, Mapping)):
         values = tuple(authorization)
         if all(isinstance(value, str) for value in values):

@@ -84,6 +84,16 @@ PREFLIGHT = {"Origin": "https://app.test", "Access-Control-Request-Method": "DEL
 
 
 class TestTheRequest:
+    def test_a_header_of_a_framework_s_own_kind_of_string_is_one_header(self):
+        class Header(str):
+            __slots__ = ()
+
+            def __str__(self) -> str:
+                return "something else"
+
+        [authorization] = Request(Header("Bearer abc")).authorization
+        assert (authorization, type(authorization)) == ("Bearer abc", str)
+
     @pytest.mark.parametrize(
         ("request_", "authorization"),
         [
