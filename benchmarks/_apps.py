@@ -148,7 +148,7 @@ def flask_app(issuer: str) -> Any:
     JWTAuthz(_server(issuer)).init_app(app)
 
     @app.get("/open")
-    def answer() -> dict[str, str]:
+    def answer() -> dict[str, str | None]:
         return ANSWER
 
     @app.get("/protected")

@@ -58,25 +58,36 @@ def refuse(server: ResourceServer, status: int) -> Callable[..., None]:
 
 
 def junk() -> dict[str, str]:
-    """Headers as long as may be, none of which holds a token that could be parsed; each late to show it."""
+    """Headers as long as may be, none of which holds a token that could be parsed.
+
+    Most things that are no token show it at once; the late ones begin as a token does, and were made for this.
+    """
     from base64 import urlsafe_b64encode
 
     def text(document: str) -> str:
         return urlsafe_b64encode(document.encode()).rstrip(b"=").decode()
 
-    head = text('{"alg":"RS256","typ":"JWT","kid":"1"}')
-    room = HEADER - len(head) - len(".." + "A" * 342)
+    head, signature = text('{"alg":"RS256","typ":"JWT","kid":"1"}'), "A" * 342
+    room = (HEADER - len(f"{head}..{signature}")) // 4 * 4
+    octets = room * 3 // 4
     members = ",".join(f'"{number:x}":1' for number in range(1200))
-    signature = "A" * 342
+    payloads = {
+        "no base64url at the end": "A" * (room - 1) + "!",
+        "no JSON at all": "A" * room,
+        "brackets that never close": text("[" * octets),
+        "late, no base64url": f"e{'A' * (room - 5)}!AAA",
+        "late, a brace and nothing": f"e{'A' * (room - 1)}",
+        "late, a string without an end": text('{"' + "a" * (octets - 2)),
+        "late, brackets that never close": text('{"a":' + "[" * (octets - 5)),
+        "late, 1,200 members, the first one twice": text(f"{{{members},{members[:5]}}}"),
+    }
+    rest = f"{'A' * (HEADER - 4002 - len(signature))}.{signature}"
     return {
         "no dots": "A" * HEADER,
         "dots alone": "." * HEADER,
-        "no base64url at the end": f"{head}.{'A' * (room - 1)}!.{signature}",
-        "a header of nothing": f"{'A' * 4000}.{'A' * (HEADER - 4002 - 342)}.{signature}",
-        "no JSON at all": f"{head}.{'A' * (room // 4 * 4)}.{signature}",
-        "a long string without an end": f"{head}.{text(chr(34) + 'a' * (room * 3 // 4 - 9))}.{signature}",
-        "brackets that never close": f"{head}.{text('[' * (room * 3 // 4 - 9))}.{signature}",
-        "1,200 members, the first one twice": f"{head}.{text(f'{{{members},{members[:5]}}}')}.{signature}",
+        "a header of nothing": f"{'A' * 4000}.{rest}",
+        "late, a header of nothing": f"e{'A' * 3999}.{rest}",
+        **{name: f"{head}.{payload}.{signature}" for name, payload in payloads.items()},
     }
 
 

@@ -259,6 +259,7 @@ class AccessDenied(JWTAuthzError):
         token: the verified token, where it is good and does not suffice (403, step-up); None for all others.
     """
 
+    # What most denials never get stands here and not in __init__, which sets enough for each.
     token: VerifiedToken | None = None
     _explain: Callable[[AccessDenied], Explanation] | None = None
     _explanation: Explanation | None = None

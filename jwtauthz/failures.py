@@ -1,4 +1,4 @@
-"""Why something could not be fetched or asked: closed sets, so that they can be the labels of metrics."""
+"""Why something could not be fetched or asked."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class FailureKind(StrEnum):
-    """Why a fetch failed."""
+    """Why a fetch failed: a closed set, so that it can be the label of a metric."""
 
     CONNECTION = "connection"  # refused, reset, cut off, TLS, name resolution
     TIMEOUT = "timeout"
@@ -22,7 +22,7 @@ class FailureKind(StrEnum):
 
 
 class StoreFailure(StrEnum):
-    """What was wrong with the store of a fleet."""
+    """What was wrong with the store of a fleet: a closed set too."""
 
     CONNECTION = "connection"
     TIMEOUT = "timeout"

@@ -288,7 +288,7 @@ def _admit(needed: Requirement, *, optional: bool, path_params: Mapping[str, str
 
 
 async def _aadmit(needed: Requirement, *, optional: bool) -> None:
-    """As `_admit`, inside an async view."""
+    """As `_admit`, inside an async view, where it awaits anyway."""
     server, asked = _authz().server, _Asked()
     if not server.credentials.in_header:
         _place(asked, server.credentials)

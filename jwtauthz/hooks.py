@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from importlib import import_module
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
@@ -48,9 +47,10 @@ class Hooks:
         self._logged: dict[int, float] = {}  # of each hook, when a failure was logged
         self._unlogged: dict[int, int] = {}  # and how many were not since
         if given:
-            # Most servers have no hook and need no events, a tenth of the whole import; the others need them now,
-            # for no decision should import.
-            import_module(".events", __package__)
+            # A tenth of the whole import, and most servers have no hook; here, and not while a request waits.
+            from . import events
+
+            self._events = events
 
     def __bool__(self) -> bool:
         return bool(self._hooks)
@@ -67,15 +67,11 @@ class Hooks:
 
     def allowed(self, request: Request, token: VerifiedToken | None, seconds: float) -> None:
         """Tell of a request that is let in."""
-        from .events import Allowed
-
-        self._tell(Allowed(request=request, token=token, seconds=seconds))
+        self._tell(self._events.Allowed(request=request, token=token, seconds=seconds))
 
     def denied(self, request: Request, denied: AccessDenied, seconds: float | None, *, enforced: bool) -> None:
         """Tell of one that is not, or would not be."""
-        from .events import Denied
-
-        self._tell(Denied(request=request, denied=denied, enforced=enforced, seconds=seconds))
+        self._tell(self._events.Denied(request=request, denied=denied, enforced=enforced, seconds=seconds))
 
     def _tell(self, event: Event) -> None:
         for hook in self._hooks:

@@ -51,7 +51,7 @@ def missing_scope(token: VerifiedToken, scope: str, claim: ClaimName | None) -> 
     return _finding(scope, sources, granted, _nothing_granted(token, sources, reading.problem))
 
 
-# Roles give the same scopes to many tokens, of which the same is said then: with these two, 7 µs less a denial.
+# Two memories: roles give the same scopes to many tokens, and the same is said of each. 7 µs less a denial.
 @lru_cache(maxsize=64)
 def _is_like_one(scope: str, granted: frozenset[str]) -> bool:
     """Whether a scope that is granted might be taken for this one."""
@@ -87,8 +87,8 @@ def _nothing_granted(token: VerifiedToken, sources: tuple[ClaimName, ...], probl
 
 def _finding(scope: str, sources: tuple[ClaimName, ...], granted: frozenset[str], told: _Told) -> Finding:
     code, detail, hint = told
-    reads = ", ".join(map(show_claim, sources))
-    return Finding(code, f"`{scope}` {detail}", reads, scope, tuple(sorted(granted)), hint)
+    claims = ", ".join(map(show_claim, sources))
+    return Finding(code, f"`{scope}` {detail}", claims, scope, tuple(sorted(granted)), hint)
 
 
 def _names_of(sources: tuple[ClaimName, ...]) -> str:

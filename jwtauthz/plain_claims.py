@@ -2,8 +2,8 @@
 
 The checks are a function each, so that each can be read, tested and explained alone; to call nine of them for
 every token costs 3 µs. This one function knows what the tokens of everyday look like and says yes to those, in
-1 µs; to all others it says no, which means nothing but that the checks have to be asked. It may never say yes
-where one of them objects: a property test holds the two together.
+half of that; to all others it says no, which means nothing but that the checks have to be asked. It may never
+say yes where one of them objects: a property test holds the two together.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def plain_claims(rules: Rules) -> Look:
             return False
         return (
             type(exp) is type(iat) is type(nbf) is int
-            and 0 <= exp < MAX_DATE
+            and 0 <= exp < MAX_DATE  # dates before 1970 go through the checks
             and 0 <= iat < MAX_DATE
             and 0 <= nbf < MAX_DATE
             and iat - leeway <= now < exp + leeway

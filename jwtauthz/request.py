@@ -78,7 +78,7 @@ class Request:
     def is_preflight(self) -> bool:
         """Whether a browser asks if it may send the real request (Fetch, "CORS-preflight request").
 
-        One with credentials never is; doors look at `authorization` first, and ask this of the others alone.
+        One with credentials never is; doors look at `authorization` first, which spares most requests this call.
         """
         return (
             self.method == "OPTIONS"
@@ -102,7 +102,7 @@ class Request:
 def _as_tuple(authorization: object) -> tuple[str, ...]:
     if authorization is None:
         return ()
-    if isinstance(authorization, str):  # a subclass, which may have a mind of its own
+    if isinstance(authorization, str):  # a subclass, whose own __str__ may say something else
         return (str.__str__(authorization),)
     if isinstance(authorization, Iterable) and not isinstance(authorization, (bytes, Mapping)):
         values = tuple(authorization)

@@ -62,7 +62,7 @@ if TYPE_CHECKING:
 __all__ = ["JWTAuthzMiddleware", "TokenUser", "health_endpoint", "requires", "token_from"]
 
 _KEY: Final = "jwtauthz"
-_AUTHORIZATION: Final = len("authorization")  # looked at first: it spares a browser's other headers the rest
+_NAME_LENGTH: Final = len("authorization")  # compared first: most headers are not looked at any further
 _ANSWERS: Final = frozenset(
     ["http.response.start", "websocket.http.response.start", "websocket.accept", "websocket.close"]
 )
@@ -371,7 +371,7 @@ def _admit_in_thread(connection: HTTPConnection, needed: Requirement, *, optiona
 def let_in(scope: Scope, token: VerifiedToken | None) -> None:
     """Show the application the token of a connection."""
     if token is not None:
-        admission = scope["auth"] = scope[_KEY]
+        admission = scope["auth"] = scope[_KEY]  # again: what stands between may have put its own there
         admission.token, scope["user"] = token, TokenUser(token)
 
 
@@ -385,7 +385,7 @@ class Asked(Request):
             [
                 value.decode("latin-1")
                 for name, value in scope["headers"]
-                if len(name) == _AUTHORIZATION and name.lower() == b"authorization"
+                if len(name) == _NAME_LENGTH and name.lower() == b"authorization"
             ]
         )
         self.method = scope.get("method", "GET")

@@ -94,7 +94,7 @@ class VerifiedToken:
         self._header = header
         self._issuer = issuer
         self._claims = claims
-        self._payload = payload
+        self._payload = payload  # the claims as JSON, for `mentions` alone; without a signature it is no token
         self._read_only: ReadOnlyDict | None = None
         self._scopes_from = scopes_from
         self._hierarchy = hierarchy

@@ -57,7 +57,10 @@ class _Trusted(NamedTuple):
 
 
 class _Seen(NamedTuple):
-    """A token whose signature held under a key, and the span of time in which its claims hold."""
+    """A token whose signature held under a key, and the span of time in which its claims hold.
+
+    What a look needs is copied here and unpacked at once: a property costs 0.2 µs where caches are cold.
+    """
 
     token: VerifiedToken
     trusted: _Trusted
@@ -128,7 +131,8 @@ class Verifier:
         self._hierarchy = hierarchy
         self._untimely: set[bytes] = set()  # signatures of tokens that failed by their times, one after another
         self._cache: TokenCache[bytes, _Seen] | None = None if token_cache is None else TokenCache(token_cache)
-        # Marks of tokens that have come, each in the place that it gives itself, where the next one takes it.
+        # Marks of tokens that have come once. Each stands at its value modulo the length, and the next one for
+        # that place overwrites it: a list has no order to keep, and whose mark is gone is only checked once more.
         self._marks = [0] * (token_cache or 1)
 
     @property
@@ -349,6 +353,7 @@ class Verifier:
             scopes_from=issuer.scopes_from,
             hierarchy=self._hierarchy,
             stale=stale,
+            # Only presets have aliases: without one, no call.
             issuer=issuer.url if issuer.preset is not None and token.claims.get("iss") in issuer.aliases else None,
         )
 

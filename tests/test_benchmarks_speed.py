@@ -216,7 +216,10 @@ def test_the_parts_of_a_decision_are_those_that_let_a_token_in(issuer, tokens):
     results = {work.name: work.call(*next(work._inputs)) for work in parts.works(issuer, tokens)}
     claims = results[parts.WHOLE].claims
     assert results["the token in the header"] == tokens[0]
+    assert results["the same with token_cache=None"].claims == claims
     assert results["parsing"].claims == results["– of which JSON"] == claims
+    assert results["– of which base64url of the payload"].startswith(b"{")
+    assert len(results["– of which base64url of the signature"]) == 256
     assert results["the claims, in one look"] is results["the signature"] is True
     assert results["finding the key"].keys == issuer.key_set.keys
     assert results["scopes and policy"].allowed

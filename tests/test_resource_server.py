@@ -328,7 +328,7 @@ async def _says_yes(token, request=None):
 
 
 class TestAtOnce:
-    """What doors on an event loop ask first: a decision, unless something has to be awaited for it."""
+    """What doors ask first: a decision, unless something has to be awaited for it."""
 
     def test_it_is_the_decision(self, make, bearer):
         told = []
@@ -689,6 +689,9 @@ class TestLife:
     def test_a_subclass_that_decides_otherwise_is_refused_for_doors_would_go_around_it(self, name):
         with pytest.raises(TypeError, match=rf"Mine\.{name} would be asked by some requests .* revoked="):
             type("Mine", (ResourceServer,), {name: lambda self: None})
+        mixin = type("Mixin", (), {name: lambda self: None})
+        with pytest.raises(TypeError, match=rf"Mine\.{name} would be asked"):
+            type("Mine", (mixin, ResourceServer), {})
 
     def test_it_shows_itself(self, make):
         assert repr(make(realm="users")) == "<ResourceServer issuers=['https://issuer.test/'] realm='users'>"

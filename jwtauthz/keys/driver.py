@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from .jwk import KeySet
     from .report import Reporter
-    from .source import Later, Origin
+    from .source import Afterwards, Origin
     from .timing import Timing
 
 Answer: TypeAlias = Use | Refuse | Unavailable | Flight | None
@@ -106,12 +106,12 @@ class Driver:
         return verdict, snapshot
 
     @property
-    def has_rechecked(self) -> bool:
+    def needs_no_recheck(self) -> bool:
         """Whether a bad signature is no reason to fetch now; asked without the lock, for they come in floods.
 
         What it reads may be a moment old: at worst the recheck comes with the next bad signature.
         """
-        return self._schedule.has_rechecked(self._clock())
+        return self._schedule.needs_no_recheck(self._clock())
 
     def forget(self) -> None:
         """Drop the keys, and the answer that is on its way."""
@@ -178,7 +178,7 @@ class Driver:
 
     def _fly(self, plan: Plan, landing: Landing, memory: Memory, keys: KeySet) -> None:
         result: Arrived | Spared | FetchFailed
-        later: Later = []
+        later: Afterwards = []
         try:
             result, memory = self.origin.fetch(plan, memory, keys, later)
         except FetchFailed as failure:
@@ -207,14 +207,14 @@ class Driver:
         for act in later:
             act()
 
-    def _expire(self, now: float) -> Later:
+    def _expire(self, now: float) -> Afterwards:
         """Give up a flight that is past its limit; the lock is held."""
         if self._schedule.expire(now, self._chance()) is None:
             return []
         reason = f"no answer within {self.timing.flight:g} s, and the fetch is given up"
         return [self._landing.announce, *self._failed(FetchFailed(FailureKind.ABANDONED, reason), now)]
 
-    def _failed(self, failure: FetchFailed, now: float) -> Later:
+    def _failed(self, failure: FetchFailed, now: float) -> Afterwards:
         self.last_failure = Failure(failure.kind, str(failure), now)
         schedule = self._schedule
         return [

@@ -169,7 +169,7 @@ class RemoteKeySet:
         snapshot = self._driver.snapshot
         if not set(found.keys).issubset(snapshot.keys.keys):
             raise MustWait(Flight(Landing(snapshot.number), 0.0))  # replaced since; nothing to wait for
-        if self._driver.has_rechecked:
+        if self._driver.needs_no_recheck:
             return
         answer, _ = self._driver.ask(Schedule.recheck)
         if isinstance(answer, Flight):

@@ -131,7 +131,7 @@ class Schedule:
 
         Keys do get replaced under their old ID. None means that the signature is bad and stays so.
         """
-        if self.has_rechecked(now):
+        if self.needs_no_recheck(now):
             return None
         if self.flight and self.flight.number == self._recheck_number:
             return Wait(self.flight, self.flight.deadline - now)
@@ -141,7 +141,7 @@ class Schedule:
         self._recheck_at, self._recheck_number = now, flight.number
         return Wait(flight, flight.deadline - now)
 
-    def has_rechecked(self, now: float) -> bool:
+    def needs_no_recheck(self, now: float) -> bool:
         """Whether the keys are young, or were looked at again lately and that has ended; plans nothing."""
         flight = self.flight
         if flight and flight.number == self._recheck_number:

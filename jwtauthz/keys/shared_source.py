@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from .jwk import KeySet
     from .shared_document import Seal
-    from .source import Later, Source
+    from .source import Afterwards, Source
     from .store import Store
 
     Result = tuple[Arrived | Spared, Memory]
@@ -90,7 +90,7 @@ class SharedSource:
         # The last document, and its digest: an issuer that says "not modified" does not send it again.
         self.body: tuple[bytes, bytes] | None = None
 
-    def fetch(self, plan: Plan, memory: Memory, keys: KeySet, later: Later) -> Result:
+    def fetch(self, plan: Plan, memory: Memory, keys: KeySet, later: Afterwards) -> Result:
         """Get the keys; see `Origin`."""
         flight = _Flight(self, plan, memory, keys)
         later.append(flight.conclude)

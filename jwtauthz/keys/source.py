@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .fetch import Answer, Fetcher, Session
     from .states import Plan, Spared
 
-    Later = list[Callable[[], None]]  # what is to be done when nobody waits any more
+    Afterwards = list[Callable[[], None]]  # what is to be done when nobody waits any more
 
 MAX_SKEW: Final = 5.0
 """Seconds by which the clocks of a fleet's machines may differ; what is further ahead is not believed."""
@@ -57,7 +57,9 @@ class Memory(NamedTuple):
 class Origin(Protocol):
     """Where a flight gets its keys: from the issuer, or with the help of a fleet."""
 
-    def fetch(self, plan: Plan, memory: Memory, keys: KeySet, later: Later) -> tuple[Arrived | Spared, Memory]:
+    def fetch(
+        self, plan: Plan, memory: Memory, keys: KeySet, later: Afterwards
+    ) -> tuple[Arrived | Spared, Memory]:
         """Get the keys. `keys` are those at hand, to which `memory` belongs. Raises FetchFailed.
 
         What is added to `later` is done when everybody who waits for the keys has been told.
@@ -75,7 +77,7 @@ class Source:
         self._jwks_url = jwks_url
         self._issuer = issuer
 
-    def fetch(self, plan: Plan, memory: Memory, keys: KeySet, later: Later) -> tuple[Arrived, Memory]:  # noqa: ARG002
+    def fetch(self, plan: Plan, memory: Memory, keys: KeySet, later: Afterwards) -> tuple[Arrived, Memory]:  # noqa: ARG002
         """Fetch the keys from the issuer; see `Origin`."""
         answer, memory = self.ask(plan, memory, self.timing.flight)
         return self.take(answer, memory, keys)

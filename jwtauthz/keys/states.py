@@ -1,4 +1,8 @@
-"""The words of the schedule: the states of a key set, and what is asked and answered about it. Data only."""
+"""The words of the schedule: the states of a key set, and what is asked and answered about it. Data only.
+
+Named tuples: a frozen data class takes a third of a millisecond to make at import, and those of this library
+took half of it. They compare as tuples do, so tell verdicts apart by their class, never by ==.
+"""
 
 from __future__ import annotations
 
@@ -154,7 +158,7 @@ class Wait(NamedTuple):
     limit: float
 
 
-class Refuse:
+class Refuse:  # no named tuple: one without fields would be falsy
     """No such key, and that is certain: 401."""
 
     __slots__ = ()
