@@ -29,8 +29,9 @@ MISSING = "erase:users"
 PERMISSIONS = [
     f"{verb}:{noun}" for noun in ("users", "orders") for verb in ("create", "read", "update", "delete", "list")
 ]
-# Six times what is remembered (1,024), so that going round among them hardly ever meets one that has left a mark.
-TOKENS = 6_000
+# Four times as many as there are places for marks (4,096), so that going round among them hardly ever meets one
+# that has left a mark.
+TOKENS = 16_000
 
 _PADDING, _DIGEST, _ECDSA = PKCS1v15(), SHA256(), ECDSA(SHA256())
 

@@ -266,11 +266,15 @@ class ResourceServer:
         started = perf_counter() if self._hooks is not None else 0.0
         now = self._clock()
         try:
-            token = self._authenticate(request, needed, optional, now, None)
+            outcome = self._authenticate(request, needed, optional, now, None)
         except MustWait:
             return LATER
-        outcome = self._permit(token, request, needed, now) if isinstance(token, VerifiedToken) else token
-        return self._concluded(outcome, request, needed, now, started)
+        try:
+            if isinstance(outcome, VerifiedToken):
+                outcome = self._permit(outcome, request, needed, now)
+            return self._concluded(outcome, request, needed, now, started)
+        finally:
+            del outcome  # a denial would hold itself by its traceback; see `_concluded`
 
     def permit(
         self,

@@ -175,11 +175,11 @@ class JWTAuthzMiddleware:
         scope["user"] = _Anonymous()
         answer = None  # what the app has answered already, if anything
 
-        def watch(message: Message) -> Awaitable[None]:  # no coroutine around that of `send`: 0.5 µs less
+        async def watch(message: Message) -> None:
             nonlocal answer
             if message["type"] in _ANSWERS:
                 answer = message["type"]
-            return send(message)
+            await send(message)
 
         try:
             needed, params = (self._needed, None) if self._table is None else self._asks(scope, self._table)
@@ -429,7 +429,8 @@ def _denial(connection: HTTPConnection, denied: AccessDenied) -> _Denial:
     """
     if connection.scope["type"] == "websocket" or _handler(connection.scope.get("app"), denied) is not None:
         raise denied
-    return _Denial(denied, _admission(connection).app)
+    # Without its traceback, for the frames in that hold this answer: the two would wait for the garbage collector.
+    return _Denial(denied.with_traceback(None), _admission(connection).app)
 
 
 class _Denial(Response):

@@ -198,7 +198,7 @@ def _read_header(segment: bytes, text: str) -> Header | Finding:
         return _malformed("its header is not base64url (RFC 7515 section 2)", text)
     members = json_object(document)
     if members is None:
-        return _malformed("its header is not a strict JSON object (RFC 7515 section 5.2)")
+        return _malformed("its header is not a strict JSON object (RFC 7515 section 5.2)", text)
     return Header(members)
 
 

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 # that a stranger can fill nothing.
 _MAX_HEADERS: Final = 64
 _MAX_CACHED_TOKEN: Final = 4 * 1024
+_PLACES: Final = 4  # for marks, to each token that is remembered; less, and tokens that come often lose theirs
+_MAX_PLACES: Final = 64 * 1024
 _MARK: Final = 40  # characters of a signature that tell tokens apart, if not against somebody who means otherwise
 # So many good signatures with untimely claims in a row, and so little time amiss, point at a clock.
 _MANY: Final = 5
@@ -131,9 +133,9 @@ class Verifier:
         self._hierarchy = hierarchy
         self._untimely: set[bytes] = set()  # signatures of tokens that failed by their times, one after another
         self._cache: TokenCache[bytes, _Seen] | None = None if token_cache is None else TokenCache(token_cache)
-        # Marks of tokens that have come once. Each stands at its value modulo the length, and the next one for
-        # that place overwrites it: a list has no order to keep, and whose mark is gone is only checked once more.
-        self._marks = [0] * (token_cache or 1)
+        # Marks of tokens that have come. Each stands at its value modulo the length; the next one for that place
+        # pushes it to the place before, and out of there. Whose mark is gone is checked once more.
+        self._marks = [0] * min(_PLACES * (token_cache or 1), _MAX_PLACES)
 
     @property
     def issuers(self) -> tuple[Issuer, ...]:
@@ -185,10 +187,11 @@ class Verifier:
         # it for memory that has gone cold. So the first time only a mark is left, and the second time the token.
         marks, mark = self._marks, hash(text[-_MARK:])
         place = mark % len(marks)
-        if marks[place] != mark or len(text) > _MAX_CACHED_TOKEN or not text.isascii():
+        is_new = marks[place] != mark and marks[place - 1] != mark
+        if is_new or len(text) > _MAX_CACHED_TOKEN or not text.isascii():
             result = self._verify(text, now, after)
-            if type(result) is VerifiedToken:
-                marks[place] = mark
+            if is_new and type(result) is VerifiedToken:
+                marks[place - 1], marks[place] = marks[place], mark
             return result
         digest = sha256(text.encode()).digest()
         seen = cache.get(digest)

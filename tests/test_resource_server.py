@@ -175,13 +175,22 @@ class TestAuthorize:
 
 class TestADenial:
     @pytest.mark.parametrize("needs", [case("for a scope", "b"), case("for its key", None)])
-    def test_leaves_nothing_to_the_garbage_collector(self, make, mint, needs, monkeypatch):
+    @pytest.mark.parametrize(
+        "ask",
+        [
+            case("by authorize", lambda server, *asked: server.authorize(*asked)),
+            # No loop: one keeps the exceptions of its tasks for a while.
+            case("by aauthorize", lambda server, *asked: server.aauthorize(*asked).send(None)),
+            case("at once", lambda server, header, need: server.authorize_at_once(Request(header), all_of(need))),
+        ],
+    )
+    def test_leaves_nothing_to_the_garbage_collector(self, make, mint, ask, needs, monkeypatch):
         monkeypatch.setattr(logging.getLogger("jwtauthz"), "disabled", True)  # pytest keeps the records
         server, header = make(), f"Bearer {mint.token(scope='a') if needs else mint.forged_token()}"
 
         def denied():
             try:
-                server.authorize(header, needs or "a")
+                ask(server, header, needs or "a")
             except AccessDenied as denial:
                 return denial.headers and weakref.ref(denial)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 from types import FunctionType, ModuleType
 
 import pytest
@@ -105,9 +106,9 @@ def marks(verifier: Verifier) -> int:
     return sum(mark != 0 for mark in verifier._marks)
 
 
-def place(token: str, places: int) -> int:
+def place(verifier: Verifier, token: str) -> int:
     """Where a token leaves its mark."""
-    return hash(token[-40:]) % places
+    return hash(token[-40:]) % len(verifier._marks)
 
 
 class TestTheCache:
@@ -124,7 +125,8 @@ class TestTheCache:
         for token in tokens:
             assert code(verifier.verify(token, NOW)) is None
         assert len(verifier._cache) == 0
-        assert marks(verifier) == len({place(token, len(verifier._marks)) for token in tokens})
+        assert marks(verifier)
+        assert set(verifier._marks) <= {0, *(hash(token[-40:]) for token in tokens)}
 
     def test_none_means_that_every_look_costs_one(self, mint, shelf, checks):
         verifier, token = verifier_of(mint, shelf, token_cache=None), mint.token()
@@ -231,23 +233,34 @@ class TestTheCache:
         for number in range(50):
             known(verifier, mint.token(jti=str(number)))
             assert len(verifier._cache) <= 10
-            assert len(verifier._marks) == 10
+            assert len(verifier._marks) == 40
         assert len(verifier._cache) >= 5
 
     def test_keeps_what_is_used_while_others_come_and_go(self, mint, shelf, checks):
         verifier, hot = verifier_of(mint, shelf, token_cache=10), mint.token(jti="hot")
         others = [mint.token(jti=str(number)) for number in range(100)]
-        # Those whose mark would take the place of its own stay away; the next test has one.
-        others = [other for other in others if place(other, 10) != place(hot, 10)][:50]
+        # Those whose mark would push its own away stay away; the next test has one.
+        places, own = len(verifier._marks), place(verifier, hot)
+        others = [other for other in others if place(verifier, other) not in (own, (own + 1) % places)][:50]
         for other in others:
             verifier.verify(hot, NOW)
             known(verifier, other)
         assert len(checks) == 2 * len(others) + 2
 
+    def test_half_as_many_as_are_remembered_hardly_ever_lose_their_marks(self, mint, shelf, checks):
+        verifier, tokens = verifier_of(mint, shelf, token_cache=64), [mint.token(jti=str(n)) for n in range(16)]
+        for _ in range(50):
+            for token in tokens:
+                assert code(verifier.verify(token, NOW)) is None
+        assert len(checks) < 0.1 * 50 * len(tokens)
+
+    def test_a_cache_of_any_size_is_built_at_once(self, mint, shelf):
+        assert len(verifier_of(mint, shelf, token_cache=sys.maxsize)._marks) == 64 * 1024
+
     def test_whose_mark_another_one_took_is_checked_once_more_and_still_remembered(self, mint, shelf, checks):
         verifier, token = verifier_of(mint, shelf, token_cache=10), mint.token(jti="hot")
         known(verifier, token)
-        verifier._marks = [0] * 10
+        verifier._marks = [0] * len(verifier._marks)
         seen = [code(verifier.verify(token, NOW)) for _ in range(3)]
         assert (seen, len(checks)) == ([None] * 3, 3)
 

@@ -138,16 +138,18 @@ class Schedule:
         if self.flight is None and not self._may_start(now):
             return None
         flight = self.flight or self._start(now, Kind.RECHECK, None)
-        self._recheck_at, self._recheck_number = now, flight.number
+        # In this order, for `needs_no_recheck` is asked without the lock: who reads the time can read the number.
+        self._recheck_number = flight.number
+        self._recheck_at = now
         return Wait(flight, flight.deadline - now)
 
     def needs_no_recheck(self, now: float) -> bool:
         """Whether the keys are young, or were looked at again lately and that has ended; plans nothing."""
-        flight = self.flight
+        rechecked_at, flight = self._recheck_at, self.flight  # in this order; see `recheck`
         if flight and flight.number == self._recheck_number:
             return False
         young = now - self.snapshot.asked <= self.timing.recheck_age
-        return young or now - self._recheck_at < self.timing.recheck_every
+        return young or now - rechecked_at < self.timing.recheck_every
 
     def refresh(self, now: float) -> Wait | Unavailable:
         """Plan a fetch because the application says so: no back-off and no budget stands in its way."""
