@@ -283,7 +283,8 @@ async def _answer(connection: HTTPConnection, denied: AccessDenied) -> Response 
     if isinstance(connection, WebSocket) and connection.application_state is WebSocketState.CONNECTED:
         await connection.close(_POLICY_VIOLATION, denied.error)  # the view has asked for more, too late
         return None
-    return _Denial(denied, None)
+    # Without its traceback: frames of FastAPI keep what is raised; the two would wait for the garbage collector.
+    return _Denial(denied.with_traceback(None), None)
 
 
 def _has_handler(connection: HTTPConnection, denied: AccessDenied) -> bool:

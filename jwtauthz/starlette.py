@@ -429,7 +429,7 @@ def _denial(connection: HTTPConnection, denied: AccessDenied) -> _Denial:
     """
     if connection.scope["type"] == "websocket" or _handler(connection.scope.get("app"), denied) is not None:
         raise denied
-    # Without its traceback, for the frames in that hold this answer: the two would wait for the garbage collector.
+    # Without its traceback: frames in it hold this answer, and the two would wait for the garbage collector.
     return _Denial(denied.with_traceback(None), _admission(connection).app)
 
 
