@@ -11,7 +11,6 @@ from jwtauthz.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from jwtauthz import events  # noqa: TC004  # `_import_events` does it
     from jwtauthz.events import FleetEvent, KeyEvent
 
     from .fetch import FetchFailed
@@ -25,16 +24,6 @@ logger = logging.getLogger("jwtauthz.keys")
 _LOG_EVERY: Final = 60.0  # seconds between two lines about one and the same outage
 
 
-def _import_events() -> None:
-    """Import the events with the first hook: a tenth of the whole import, and most processes have no hook.
-
-    Not in the thread of a fetch, when there is one to tell: a child that is forked meanwhile would wait for that
-    import for ever.
-    """
-    global events  # noqa: PLW0603
-    from jwtauthz import events
-
-
 class Teller:
     """Tells hooks. Called outside of any lock; a hook that raises is logged, never fatal."""
 
@@ -46,13 +35,23 @@ class Teller:
             if not callable(hook):
                 raise ConfigurationError(f"on_event={hook!r} cannot be called. Write a function of one event.")
         if self._hooks:
-            _import_events()
+            self._import_events()
 
     def subscribe(self, hook: Hook | FleetHook) -> None:
         """Tell one hook more, unless it is told already."""
         if hook not in self._hooks:
-            _import_events()
+            self._import_events()
             self._hooks = (*self._hooks, hook)
+
+    def _import_events(self) -> None:
+        """Import the events with the first hook: a tenth of the whole import, and most processes have no hook.
+
+        Not in the thread of a fetch, when there is one to tell: a child that is forked meanwhile would wait for
+        that import for ever.
+        """
+        from jwtauthz import events
+
+        self._events = events
 
     def tell(self, event: KeyEvent | FleetEvent) -> None:
         """Call each hook with an event."""
@@ -83,7 +82,7 @@ class Reporter(Teller):
         self._logged = float("-inf")
         if self._hooks:
             self.tell(
-                events.KeysFetched(
+                self._events.KeysFetched(
                     source=self.source,
                     keys=len(new.keys.keys),
                     skipped=len(new.keys.skipped),
@@ -104,7 +103,7 @@ class Reporter(Teller):
         if old.keys and (added or removed):
             logger.info("%s: keys added %s, removed %s", self.source, show(added), show(removed))
             if self._hooks:
-                self.tell(events.KeysRotated(source=self.source, added=added, removed=removed))
+                self.tell(self._events.KeysRotated(source=self.source, added=added, removed=removed))
 
     def _alarm(self, skipped: Sequence[SkippedKey]) -> None:
         """Tell of secrets that are published; of each once, as long as it stays there."""
@@ -112,7 +111,7 @@ class Reporter(Teller):
         for skip in self._alarmed - told:
             logger.error("%s: key %s dropped: %s", self.source, show(skip.kid, 64), skip.reason)
             if self._hooks:
-                self.tell(events.KeyDropped(source=self.source, kid=skip.kid, reason=skip.reason))
+                self.tell(self._events.KeyDropped(source=self.source, kid=skip.kid, reason=skip.reason))
 
     def failed(self, failure: FetchFailed, held: Snapshot, *, now: float, failures: int, retry_in: float) -> None:
         """Report a fetch that brought nothing, and what it means for the keys at hand."""
@@ -128,7 +127,7 @@ class Reporter(Teller):
             logger.warning("%s: %s (failure %d; %s)", self.source, reason, failures, how_long)
         if self._hooks:
             self.tell(
-                events.KeysFetchFailed(
+                self._events.KeysFetchFailed(
                     source=self.source,
                     kind=failure.kind,
                     reason=reason,
@@ -140,4 +139,6 @@ class Reporter(Teller):
         if held.fresh_until <= now < held.stale_until and not self._stale_told:
             self._stale_told = True
             if self._hooks:
-                self.tell(events.KeysStale(source=self.source, age=now - held.asked, serving_for=serving_for))
+                self.tell(
+                    self._events.KeysStale(source=self.source, age=now - held.asked, serving_for=serving_for)
+                )
