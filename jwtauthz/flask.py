@@ -380,7 +380,8 @@ def _current_token() -> VerifiedToken | None:
         source = _the_request()
     except RuntimeError:
         raise RuntimeError(
-            "current_token stands for the token of a request, and there is no request here."
+            "current_token stands for the token of a request, and there is no request here. "
+            "Read it in a view, and hand on what it gives to threads and tasks."
         ) from None
     try:
         token: VerifiedToken | None = getattr(source, _TOKEN)
